@@ -1,0 +1,251 @@
+//! The component: the exports of the world `registry`, and its imports behind
+//! the ports. Nothing is decided here.
+
+#[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
+mod wit {
+    wit_bindgen::generate!({ path: "../../wit", world: "registry", generate_all });
+}
+
+/// The one import beyond the world's own: unpredictable numbers, for the names
+/// of uploads.
+#[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
+mod wasi {
+    wit_bindgen::generate!({
+        inline: "
+            package skerry:registry-randomness;
+
+            world randomness {
+                import wasi:random/random@0.2.0;
+            }
+
+            package wasi:random@0.2.0 {
+                interface random {
+                    get-random-bytes: func(len: u64) -> list<u8>;
+                    get-random-u64: func() -> u64;
+                }
+            }
+        ",
+        world: "skerry:registry-randomness/randomness",
+        generate_all,
+    });
+}
+
+use wit::{
+    exports::skerry::registry::handler,
+    skerry::registry::{body, request, settings, storage, types, uploads},
+};
+
+use crate::{
+    error::HostFailure,
+    host::{
+        Ambient, Body, Change, Expectation, Failure, Kind, Listing, Metadata, Request, Settings, Storage, Upload,
+        Uploads,
+    },
+    response::Content,
+    tend,
+};
+
+struct Component;
+
+#[allow(unsafe_code, reason = "generated")]
+mod export {
+    super::wit::export!(Component with_types_in super::wit);
+    use super::Component;
+}
+
+impl handler::Guest for Component {
+    fn handle() -> handler::Response {
+        let response = crate::handle(&Component);
+        handler::Response {
+            status: response.status,
+            headers: response.headers,
+            body: match response.body {
+                Content::Empty => handler::Content::Empty,
+                Content::Bytes(bytes) => handler::Content::Bytes(bytes),
+                Content::Slice { key, offset, length } => {
+                    handler::Content::Slice(handler::Slice { key, offset, length })
+                }
+            },
+            notes: response.notes,
+        }
+    }
+
+    fn failure_body(kind: handler::HostFailure) -> (String, Vec<u8>) {
+        crate::failure_body(match kind {
+            handler::HostFailure::BadRequest => HostFailure::BadRequest,
+            handler::HostFailure::TimedOut => HostFailure::TimedOut,
+            handler::HostFailure::TooLarge => HostFailure::TooLarge,
+            handler::HostFailure::HeadTooLarge => HostFailure::HeadTooLarge,
+            handler::HostFailure::Internal => HostFailure::Internal,
+            handler::HostFailure::Unavailable => HostFailure::Unavailable,
+            handler::HostFailure::NoSpace => HostFailure::NoSpace,
+        })
+    }
+
+    fn tend(task: handler::Task, cursor: Option<String>, budget: u32) -> Result<handler::Progress, String> {
+        let progress = match task {
+            handler::Task::PurgeUploads(purge) => {
+                let purge = tend::Purge { now: purge.now, older_than: purge.older_than, dry_run: purge.dry_run };
+                tend::purge_uploads(&Component, purge, cursor.as_deref(), budget)
+            }
+            handler::Task::Other(name) => {
+                return Err(format!("this module knows no task {name:?}"));
+            }
+        };
+        Ok(handler::Progress {
+            cursor: progress.cursor,
+            examined: progress.examined,
+            changed: progress.changed,
+            messages: progress.messages,
+        })
+    }
+}
+
+impl Request for Component {
+    fn method(&self) -> String {
+        request::method()
+    }
+
+    fn path(&self) -> String {
+        request::path()
+    }
+
+    fn query(&self, name: &str) -> Vec<String> {
+        request::query(name)
+    }
+
+    fn header(&self, name: &str) -> Vec<String> {
+        request::header(name)
+    }
+}
+
+impl Body for Component {
+    fn body_length(&self) -> Option<u64> {
+        body::length()
+    }
+
+    fn read_body(&self, limit: u64) -> Result<Vec<u8>, Failure> {
+        Ok(body::read(limit)?)
+    }
+}
+
+impl Storage for Component {
+    fn read(&self, key: &str, limit: u64) -> Result<Vec<u8>, Failure> {
+        Ok(storage::read(key, limit)?)
+    }
+
+    fn stat(&self, key: &str) -> Result<Metadata, Failure> {
+        let found = storage::stat(key)?;
+        Ok(Metadata { kind: found.kind.into(), size: found.size, modified: found.modified })
+    }
+
+    fn page(&self, parent: &str, after: Option<&str>, limit: u32) -> Result<Listing, Failure> {
+        let listing = storage::page(parent, after, limit)?;
+        let entries = listing.entries.into_iter().map(|entry| (entry.name, entry.kind.into())).collect();
+        Ok(Listing { entries, more: listing.more })
+    }
+
+    fn commit(&self, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure> {
+        Ok(storage::commit(&expectations(expect), &changes_out(changes))?)
+    }
+}
+
+impl Uploads for Component {
+    fn create(&self, key: &str, beside: Vec<(String, Vec<u8>)>) -> Result<Box<dyn Upload>, Failure> {
+        Ok(Box::new(uploads::Upload::create(key, &beside)?))
+    }
+
+    fn temporary(&self) -> Result<Box<dyn Upload>, Failure> {
+        Ok(Box::new(uploads::Upload::temporary()?))
+    }
+
+    fn resume(&self, key: &str) -> Result<Box<dyn Upload>, Failure> {
+        Ok(Box::new(uploads::Upload::resume(key)?))
+    }
+}
+
+impl Upload for uploads::Upload {
+    fn offset(&self) -> u64 {
+        self.offset()
+    }
+
+    fn append(&self, at: Option<u64>, limit: Option<u64>) -> Result<u64, Failure> {
+        Ok(self.append(at, limit)?)
+    }
+
+    fn finish(&self, to: &str, digest: &str, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure> {
+        Ok(self.finish(to, digest, &expectations(expect), &changes_out(changes))?)
+    }
+
+    fn abort(&self) -> Result<(), Failure> {
+        Ok(self.abort()?)
+    }
+}
+
+impl Settings for Component {
+    fn value(&self, path: &str) -> Option<String> {
+        settings::value(path)
+    }
+}
+
+impl Ambient for Component {
+    fn now(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let word = wasi::wasi::random::random::get_random_u64;
+        (u128::from(word()) << 64 | u128::from(word())).to_be_bytes()
+    }
+}
+
+impl From<storage::Kind> for Kind {
+    fn from(kind: storage::Kind) -> Self {
+        match kind {
+            storage::Kind::Object => Self::Object,
+            storage::Kind::Directory => Self::Directory,
+        }
+    }
+}
+
+impl From<types::Failure> for Failure {
+    fn from(failure: types::Failure) -> Self {
+        match failure {
+            types::Failure::NotFound => Self::NotFound,
+            types::Failure::Conflict(key) => Self::Conflict(key),
+            types::Failure::InvalidKey(why) => Self::InvalidKey(why),
+            types::Failure::TooLarge(size) => Self::TooLarge(size),
+            types::Failure::WrongKind => Self::WrongKind,
+            types::Failure::Busy => Self::Busy,
+            types::Failure::WrongOffset(offset) => Self::WrongOffset(offset),
+            types::Failure::DigestMismatch => Self::DigestMismatch,
+            types::Failure::Interrupted => Self::Interrupted,
+            types::Failure::NoSpace => Self::NoSpace,
+            types::Failure::ReadOnly => Self::ReadOnly,
+            types::Failure::Exhausted => Self::Exhausted,
+            types::Failure::Io(cause) => Self::Io(cause),
+            types::Failure::Other(cause) => Self::Other(cause),
+        }
+    }
+}
+
+fn expectations(expect: Vec<Expectation>) -> Vec<storage::Expectation> {
+    let one = |expectation| match expectation {
+        Expectation::Absent(key) => storage::Expectation::Absent(key),
+        Expectation::Present(key) => storage::Expectation::Present(key),
+        Expectation::Equals(key, bytes) => storage::Expectation::Equals((key, bytes)),
+    };
+    expect.into_iter().map(one).collect()
+}
+
+fn changes_out(changes: Vec<Change>) -> Vec<storage::Change> {
+    let one = |change| match change {
+        Change::Put(key, bytes) => storage::Change::Put((key, bytes)),
+        Change::Create(key, bytes) => storage::Change::Create((key, bytes)),
+        Change::Remove(key) => storage::Change::Remove(key),
+        Change::RemoveTree(key) => storage::Change::RemoveTree(key),
+        Change::MakeDirectory(key) => storage::Change::MakeDirectory(key),
+    };
+    changes.into_iter().map(one).collect()
+}

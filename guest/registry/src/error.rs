@@ -1,0 +1,244 @@
+//! Errors, as the distribution-spec and distribution write them.
+//!
+//! An error has two messages: what the client reads, in the body, and the
+//! cause, in a note that only the host's log shows.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::{host::Failure, response::Response};
+
+/// The codes of error bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// A blob that is not in the repository.
+    BlobUnknown,
+    /// An upload that cannot go on.
+    BlobUploadInvalid,
+    /// An upload that is not there.
+    BlobUploadUnknown,
+    /// A digest that is none, or is not that of the content.
+    DigestInvalid,
+    /// A manifest names what is not here.
+    ManifestBlobUnknown,
+    /// Not a manifest, or not one that may be stored.
+    ManifestInvalid,
+    /// A manifest that is not in the repository.
+    ManifestUnknown,
+    /// Not the name of a repository.
+    NameInvalid,
+    /// A repository that holds nothing.
+    NameUnknown,
+    /// A bad `n`.
+    PaginationNumberInvalid,
+    /// Not a range, or not one of this content.
+    RangeInvalid,
+    /// A length that is too large or contradicts another.
+    SizeInvalid,
+    /// Not a tag.
+    TagInvalid,
+    /// No such path, or not by this method, or not by this configuration.
+    Unsupported,
+    /// Too busy.
+    Unavailable,
+    /// The registry failed.
+    Unknown,
+}
+
+impl Code {
+    /// Its name in a body, its usual status and message.
+    const fn parts(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::BlobUnknown => ("BLOB_UNKNOWN", 404, "blob unknown to registry"),
+            Self::BlobUploadInvalid => ("BLOB_UPLOAD_INVALID", 400, "blob upload invalid"),
+            Self::BlobUploadUnknown => ("BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry"),
+            Self::DigestInvalid => ("DIGEST_INVALID", 400, "provided digest did not match uploaded content"),
+            Self::ManifestBlobUnknown => ("MANIFEST_BLOB_UNKNOWN", 400, "blob unknown to registry"),
+            Self::ManifestInvalid => ("MANIFEST_INVALID", 400, "manifest invalid"),
+            Self::ManifestUnknown => ("MANIFEST_UNKNOWN", 404, "manifest unknown"),
+            Self::NameInvalid => ("NAME_INVALID", 400, "invalid repository name"),
+            Self::NameUnknown => ("NAME_UNKNOWN", 404, "repository name not known to registry"),
+            Self::PaginationNumberInvalid => ("PAGINATION_NUMBER_INVALID", 400, "invalid number of results requested"),
+            Self::RangeInvalid => ("RANGE_INVALID", 416, "invalid content range"),
+            Self::SizeInvalid => ("SIZE_INVALID", 400, "provided length did not match content length"),
+            Self::TagInvalid => ("TAG_INVALID", 400, "invalid tag"),
+            Self::Unsupported => ("UNSUPPORTED", 405, "the operation is unsupported"),
+            Self::Unavailable => ("UNAVAILABLE", 503, "service unavailable"),
+            Self::Unknown => ("UNKNOWN", 500, "unknown error"),
+        }
+    }
+}
+
+/// One entry of an error body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Item {
+    code: &'static str,
+    message: &'static str,
+    detail: Detail,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Detail(Vec<(&'static str, String)>);
+
+impl Serialize for Detail {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    status: u16,
+    items: Vec<Item>,
+    headers: Vec<(String, String)>,
+    cause: Option<String>,
+}
+
+/// What a detail shows of a text that a client sent.
+const SHOWN: usize = 256;
+
+impl Error {
+    /// An error with the usual status and message of its code.
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        let (code, status, message) = code.parts();
+        let item = Item { code, message, detail: Detail::default() };
+        Self { status, items: vec![item], headers: Vec::new(), cause: None }
+    }
+
+    /// With another status.
+    #[must_use]
+    pub const fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// With another message, for the last entry.
+    #[must_use]
+    pub fn message(mut self, message: &'static str) -> Self {
+        if let Some(item) = self.items.last_mut() {
+            item.message = message;
+        }
+        self
+    }
+
+    /// With a detail, for the last entry.
+    #[must_use]
+    pub fn detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Some(item) = self.items.last_mut() {
+            let value: String = value.into();
+            let value = if value.len() > SHOWN { value.chars().take(SHOWN).collect() } else { value };
+            item.detail.0.push((name, value));
+        }
+        self
+    }
+
+    /// With the entries of another; the status stays.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.items.extend(other.items);
+        self
+    }
+
+    /// With a header field.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With what happened, for the log.
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            errors: Vec<Item>,
+        }
+        let mut response = Response::json(self.status, "application/json", &Body { errors: self.items });
+        response.headers.extend(self.headers);
+        match self.cause {
+            Some(cause) => response.note("cause", cause.chars().take(512).collect::<String>()),
+            None => response,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    /// What a failure means where nothing more is known.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotFound => Self::new(Code::Unknown).cause("what was there a moment ago is gone"),
+            Failure::Conflict(key) => Self::new(Code::Unavailable)
+                .status(409)
+                .message("somebody else changed the same thing just now")
+                .cause(format!("conflict at {key}")),
+            Failure::TooLarge(size) => Self::new(Code::SizeInvalid)
+                .status(413)
+                .message("the content is too large")
+                .detail("size", size.to_string()),
+            Failure::Busy => {
+                Self::new(Code::Unavailable).message("too much is going on; try again").header("Retry-After", "1")
+            }
+            Failure::Interrupted => Self::new(Code::BlobUploadInvalid).message("the content broke off"),
+            Failure::NoSpace => Self::new(Code::Unavailable).status(507).message("the storage is full"),
+            Failure::ReadOnly => Self::new(Code::Unsupported).message("the storage is read-only"),
+            Failure::DigestMismatch => Self::new(Code::DigestInvalid),
+            Failure::WrongOffset(offset) => {
+                Self::new(Code::RangeInvalid).header("Range", crate::range::received(offset))
+            }
+            Failure::Exhausted => Self::new(Code::Unknown).cause("the request used up its limits"),
+            Failure::InvalidKey(why) => Self::new(Code::Unknown).cause(format!("invalid key: {why}")),
+            Failure::WrongKind => Self::new(Code::Unknown).cause("not the kind of thing that was expected"),
+            Failure::Io(cause) | Failure::Other(cause) => Self::new(Code::Unknown).cause(cause),
+        }
+    }
+}
+
+/// What the host has to answer for; `handler.host-failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostFailure {
+    /// 400
+    BadRequest,
+    /// 408
+    TimedOut,
+    /// 413
+    TooLarge,
+    /// 431
+    HeadTooLarge,
+    /// 500
+    Internal,
+    /// 503
+    Unavailable,
+    /// 507
+    NoSpace,
+}
+
+/// The media type and body of an answer that the host gives itself.
+#[must_use]
+pub fn failure_body(kind: HostFailure) -> (String, Vec<u8>) {
+    let error = match kind {
+        HostFailure::BadRequest => Error::new(Code::Unsupported).message("the request cannot be understood"),
+        HostFailure::TimedOut => Error::new(Code::Unavailable).message("the request took too long to arrive"),
+        HostFailure::TooLarge => Error::new(Code::SizeInvalid).message("the request is too large"),
+        HostFailure::HeadTooLarge => Error::new(Code::SizeInvalid).message("the header of the request is too large"),
+        HostFailure::Internal => Error::new(Code::Unknown),
+        HostFailure::Unavailable => Error::new(Code::Unavailable),
+        HostFailure::NoSpace => Error::new(Code::Unavailable).message("the storage is full"),
+    };
+    let bytes = match error.into_response().body {
+        crate::response::Content::Bytes(bytes) => bytes,
+        _ => Vec::new(),
+    };
+    ("application/json".to_owned(), bytes)
+}

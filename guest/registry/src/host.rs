@@ -1,0 +1,204 @@
+//! The ports: what the module imports, as plain Rust.
+//!
+//! Each trait mirrors one interface of `wit/`, where meaning, authority and
+//! limits are written down. A function takes the smallest trait that it
+//! needs, so that its signature says what it can do: who takes `&dyn Storage`
+//! alone reads no clock and no request.
+
+/// The head of the request, to be asked piece by piece.
+///
+/// What was asked is what the answer depended on: ask for no more than the
+/// decision needs.
+pub trait Request {
+    /// The method as it was sent.
+    fn method(&self) -> String;
+    /// The path as it was sent, percent-encoded, without the query.
+    fn path(&self) -> String;
+    /// The values of a query parameter, decoded.
+    fn query(&self, name: &str) -> Vec<String>;
+    /// The values of a header field.
+    fn header(&self, name: &str) -> Vec<String>;
+}
+
+/// The body of the request, which can be taken once.
+pub trait Body {
+    /// The length that the client declared.
+    fn body_length(&self) -> Option<u64>;
+    /// The whole body, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Interrupted`, or `Other` when it is taken already.
+    fn read_body(&self, limit: u64) -> Result<Vec<u8>, Failure>;
+}
+
+/// Small objects under keys.
+pub trait Storage {
+    /// The bytes of an object, whole.
+    ///
+    /// # Errors
+    /// `NotFound`, `TooLarge`, `WrongKind`, or a failure of the storage.
+    fn read(&self, key: &str, limit: u64) -> Result<Vec<u8>, Failure>;
+    /// What is at a key.
+    ///
+    /// # Errors
+    /// `NotFound`, or a failure of the storage.
+    fn stat(&self, key: &str) -> Result<Metadata, Failure>;
+    /// Sorted names below a directory that come after `after`.
+    ///
+    /// # Errors
+    /// `NotFound`, `WrongKind`, or a failure of the storage.
+    fn page(&self, parent: &str, after: Option<&str>, limit: u32) -> Result<Listing, Failure>;
+    /// Changes several keys, durably and in order.
+    ///
+    /// # Errors
+    /// `Conflict` with nothing changed, or a failure of the storage.
+    fn commit(&self, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure>;
+}
+
+/// Objects of any size, received from the client.
+pub trait Uploads {
+    /// Begins an upload at a key, with small objects beside it.
+    ///
+    /// # Errors
+    /// `Conflict`, `Busy`, or a failure of the storage.
+    fn create(&self, key: &str, beside: Vec<(String, Vec<u8>)>) -> Result<Box<dyn Upload>, Failure>;
+    /// Begins an upload that cannot be resumed.
+    ///
+    /// # Errors
+    /// `Busy`, or a failure of the storage.
+    fn temporary(&self) -> Result<Box<dyn Upload>, Failure>;
+    /// Goes on with an upload.
+    ///
+    /// # Errors
+    /// `NotFound`, `Busy`, or a failure of the storage.
+    fn resume(&self, key: &str) -> Result<Box<dyn Upload>, Failure>;
+}
+
+/// An upload that this request alone uses. Dropping it keeps it.
+pub trait Upload {
+    /// Bytes received so far.
+    fn offset(&self) -> u64;
+    /// Receives the body of the request; returns the new offset.
+    ///
+    /// # Errors
+    /// `WrongOffset`, `TooLarge`, `Interrupted`, or a failure of the storage.
+    fn append(&self, at: Option<u64>, limit: Option<u64>) -> Result<u64, Failure>;
+    /// Makes what was received an object, together with changes.
+    ///
+    /// # Errors
+    /// `DigestMismatch` with nothing changed, `Conflict`, or a failure of the
+    /// storage.
+    fn finish(&self, to: &str, digest: &str, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure>;
+    /// Removes the upload and its directory.
+    ///
+    /// # Errors
+    /// A failure of the storage.
+    fn abort(&self) -> Result<(), Failure>;
+}
+
+/// What the operator configured.
+pub trait Settings {
+    /// The value at a dotted path, as JSON text.
+    fn value(&self, path: &str) -> Option<String>;
+}
+
+/// What makes an answer depend on more than was asked: no read path takes it.
+pub trait Ambient {
+    /// Seconds since 1970.
+    fn now(&self) -> u64;
+    /// Unpredictable bytes.
+    fn random(&self) -> [u8; 16];
+}
+
+/// All of them.
+pub trait Host: Request + Body + Storage + Uploads + Settings + Ambient {}
+
+impl<T: Request + Body + Storage + Uploads + Settings + Ambient> Host for T {}
+
+/// Why the host did not do what it was asked; `types.failure`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing is there.
+    NotFound,
+    /// An expectation did not hold at this key.
+    Conflict(String),
+    /// Not a key.
+    InvalidKey(String),
+    /// Beyond a limit: the size where it is known, else the limit.
+    TooLarge(u64),
+    /// Not the kind of thing that was asked for.
+    WrongKind,
+    /// In use, or too much is open.
+    Busy,
+    /// The upload is at this offset.
+    WrongOffset(u64),
+    /// The received bytes have another digest.
+    DigestMismatch,
+    /// The body broke off.
+    Interrupted,
+    /// No room left.
+    NoSpace,
+    /// Not writable.
+    ReadOnly,
+    /// The request used up its share.
+    Exhausted,
+    /// The storage failed: for the log.
+    Io(String),
+    /// Anything else: for the log.
+    Other(String),
+}
+
+/// What is at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata {
+    /// Object or directory.
+    pub kind: Kind,
+    /// Bytes; 0 for a directory.
+    pub size: u64,
+    /// Seconds since 1970.
+    pub modified: u64,
+}
+
+/// What can be at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes.
+    Object,
+    /// Names.
+    Directory,
+}
+
+/// One page of a directory's names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Sorted by the bytes of the name.
+    pub entries: Vec<(String, Kind)>,
+    /// Whether more come after these.
+    pub more: bool,
+}
+
+/// What must be so for a commit to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// Nothing is there.
+    Absent(String),
+    /// An object is there, and it is not empty.
+    Present(String),
+    /// An object with exactly these bytes is there.
+    Equals(String, Vec<u8>),
+}
+
+/// One step of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Write, over what may be there.
+    Put(String, Vec<u8>),
+    /// Write where nothing is.
+    Create(String, Vec<u8>),
+    /// Remove an object, if it is there.
+    Remove(String),
+    /// Remove a directory and all below it, if it is there.
+    RemoveTree(String),
+    /// Make a directory, if it is not there.
+    MakeDirectory(String),
+}

@@ -1,0 +1,102 @@
+//! What is here: the one rule by which a blob or a manifest exists.
+//!
+//! It exists for a repository when the repository's own link names it and its
+//! data is not empty, or is rightly so. Whatever else a crash left is as if it
+//! were not there, and is mended by the next push.
+
+use crate::{
+    digest::Digest,
+    host::{Failure, Kind, Storage},
+    layout,
+    name::{RepositoryName, Tag},
+};
+
+/// Bytes of the longest link.
+const LINK: u64 = 256;
+
+/// Something that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where its bytes are.
+    pub key: String,
+    /// How many.
+    pub size: u64,
+    /// What its link says: the digest under which it is stored.
+    pub stored: Digest,
+}
+
+/// A blob of a repository.
+pub fn layer(
+    storage: &(impl Storage + ?Sized),
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Found>, Failure> {
+    follow(storage, &layout::layer_link(name, digest), digest)
+}
+
+/// A manifest of a repository.
+pub fn revision(
+    storage: &(impl Storage + ?Sized),
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Found>, Failure> {
+    follow(storage, &layout::revision_link(name, digest), digest)
+}
+
+/// What a tag names now, whether or not that is still here.
+pub fn tagged(storage: &(impl Storage + ?Sized), name: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, Failure> {
+    read(storage, &layout::tag_current(name, tag))
+}
+
+/// The digest that a link holds.
+pub fn read(storage: &(impl Storage + ?Sized), key: &str) -> Result<Option<Digest>, Failure> {
+    // registry 2.8 writes a link in place: an empty one may be about to be
+    // written, and reading again takes longer than that.
+    for _ in 0..3 {
+        match storage.read(key, LINK) {
+            Ok(bytes) if bytes.is_empty() => {}
+            Ok(bytes) => {
+                let text = str::from_utf8(&bytes).unwrap_or_default();
+                return Ok(Digest::parse(text.trim_ascii()).ok());
+            }
+            Err(Failure::NotFound | Failure::WrongKind | Failure::TooLarge(_)) => return Ok(None),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(None)
+}
+
+fn follow(storage: &(impl Storage + ?Sized), link: &str, digest: &Digest) -> Result<Option<Found>, Failure> {
+    let Some(stored) = read(storage, link)? else {
+        return Ok(None);
+    };
+    // Of another algorithm it is another name of the same bytes. Of the same
+    // one it is damage: these bytes are not what was asked for.
+    if stored != *digest && stored.algorithm() == digest.algorithm() {
+        return Ok(None);
+    }
+    let key = layout::data(&stored);
+    match storage.stat(&key) {
+        Ok(data) if data.kind == Kind::Object && (data.size > 0 || stored.is_of_nothing()) => {
+            Ok(Some(Found { key, size: data.size, stored }))
+        }
+        Ok(_) | Err(Failure::NotFound | Failure::WrongKind) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Whether a directory is there.
+pub fn is_directory(storage: &(impl Storage + ?Sized), key: &str) -> Result<bool, Failure> {
+    match storage.stat(key) {
+        Ok(found) => Ok(found.kind == Kind::Directory),
+        Err(Failure::NotFound | Failure::WrongKind) => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Whether a path below the repositories is a repository: registry 2.8 makes
+/// the one directory with the first blob, and the other with the first
+/// manifest.
+pub fn is_repository(storage: &(impl Storage + ?Sized), path: &str) -> Result<bool, Failure> {
+    Ok(is_directory(storage, &layout::manifests(path))? || is_directory(storage, &layout::layers(path))?)
+}

@@ -1,0 +1,84 @@
+//! Manifests: small JSON objects that say what an image is made of.
+
+mod check;
+mod parse;
+mod push;
+mod remove;
+mod shape;
+
+pub use self::{
+    parse::{List, Manifest, Referrer, too_deep},
+    push::push,
+    remove::delete,
+    shape::{OCI_INDEX, media_type},
+};
+use crate::{
+    digest::Digest,
+    error::{Code, Error},
+    etag,
+    host::{Failure, Host, Storage},
+    links::{self, Found},
+    name::{InvalidReference, Reference, RepositoryName},
+    response::Response,
+    uploads::bad_digest,
+};
+
+/// The largest manifest that is served, in bytes: one may have been stored
+/// when the limit of a push was another. The host's answers end at 8 MiB.
+const SERVED: u64 = 8 * 1024 * 1024;
+
+/// `GET` and `HEAD`. What is given is what was stored, whatever `Accept` says.
+pub fn pull(host: &dyn Host, name: &RepositoryName, reference: &Reference) -> Result<Response, Error> {
+    let digest = match reference {
+        Reference::Digest(digest) => digest.clone(),
+        Reference::Tag(tag) => {
+            links::tagged(host, name, tag)?.ok_or_else(|| unknown(name).detail("tag", tag.as_str()))?
+        }
+    };
+    let gone = || unknown(name).detail("digest", digest.as_str());
+    let found = links::revision(host, name, &digest)?.ok_or_else(gone)?;
+    let bytes = read(host, &found, &digest)?.ok_or_else(gone)?;
+    if let Some(response) = etag::not_modified(host, &digest) {
+        return Ok(response);
+    }
+    let media_type = media_type(&bytes);
+    let response = Response::new(200)
+        .header("Content-Type", media_type.as_deref().unwrap_or("application/octet-stream"))
+        .header("Docker-Content-Digest", digest.as_str())
+        .header("ETag", etag::of(&digest))
+        .bytes(bytes)
+        .note("event", "pull-manifest")
+        .note("repository", name.as_str())
+        .note("digest", digest.as_str());
+    Ok(match reference {
+        Reference::Tag(tag) => response.note("tag", tag.as_str()),
+        Reference::Digest(_) => response,
+    })
+}
+
+/// The bytes of a manifest, unless they are gone, or are not what another
+/// name of them says.
+pub fn read(storage: &(impl Storage + ?Sized), found: &Found, digest: &Digest) -> Result<Option<Vec<u8>>, Failure> {
+    let bytes = match storage.read(&found.key, SERVED) {
+        Ok(bytes) => bytes,
+        Err(Failure::NotFound | Failure::WrongKind) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    let right = found.stored == *digest || Digest::of(digest.algorithm(), &bytes) == *digest;
+    Ok((right && !bytes.is_empty()).then_some(bytes))
+}
+
+/// Reads a reference.
+///
+/// # Errors
+/// 400 for what is neither a tag nor a digest.
+pub fn reference(text: &str) -> Result<Reference, Error> {
+    Reference::parse(text).map_err(|why| match why {
+        InvalidReference::Digest(why) => bad_digest(why, text),
+        InvalidReference::Tag => Error::new(Code::TagInvalid).detail("tag", text),
+    })
+}
+
+fn unknown(name: &RepositoryName) -> Error {
+    Error::new(Code::ManifestUnknown).detail("name", name.as_str())
+}

@@ -1,0 +1,132 @@
+//! The tree of repositories, walked in order and in bounded steps.
+
+use crate::{
+    host::{Failure, Kind, Storage},
+    layout,
+    name::{RepositoryName, is_component},
+};
+
+/// Names asked for at a time.
+const PAGE: u32 = 256;
+
+/// Walks the directories below the repositories: a directory comes before what
+/// is in it, and siblings come in the order of their bytes. That is the order
+/// of names compared component by component, as distribution orders them.
+///
+/// A directory may be a repository, hold others, or both.
+pub struct Walk<'a, S: Storage + ?Sized> {
+    storage: &'a S,
+    levels: Vec<Level>,
+    budget: u32,
+    /// The last directory that was given out.
+    last: Option<String>,
+}
+
+struct Level {
+    path: String,
+    after: Option<String>,
+    /// Names that were read and not given out yet, the next one last.
+    names: Vec<String>,
+    more: bool,
+}
+
+impl<'a, S: Storage + ?Sized> Walk<'a, S> {
+    /// A walk of what comes after a path, which need not be there. It looks at
+    /// about `budget` directories.
+    pub fn new(storage: &'a S, after: &str, budget: u32) -> Self {
+        let mut levels = vec![Level::new(String::new())];
+        let mut path = String::new();
+        for component in after.split('/').filter(|_| !after.is_empty()) {
+            if let Some(level) = levels.last_mut() {
+                level.after = Some(component.to_owned());
+            }
+            if !is_component(component) {
+                break;
+            }
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(component);
+            if path.len() > RepositoryName::LIMIT {
+                break;
+            }
+            levels.push(Level::new(path.clone()));
+        }
+        Self { storage, levels, budget, last: None }
+    }
+
+    /// The next directory, if there is one and the budget is not used up.
+    pub fn next(&mut self) -> Result<Option<String>, Failure> {
+        while let Some(level) = self.levels.last_mut() {
+            let Some(name) = level.names.pop() else {
+                if !level.more {
+                    self.levels.pop();
+                    continue;
+                }
+                if self.budget == 0 {
+                    return Ok(None);
+                }
+                self.budget -= 1;
+                level.read(self.storage)?;
+                continue;
+            };
+            if self.budget == 0 {
+                level.names.push(name);
+                return Ok(None);
+            }
+            self.budget -= 1;
+            let path = if level.path.is_empty() { name } else { format!("{}/{name}", level.path) };
+            if path.len() > RepositoryName::LIMIT {
+                continue;
+            }
+            self.levels.push(Level::new(path.clone()));
+            self.last = Some(path.clone());
+            return Ok(Some(path));
+        }
+        Ok(None)
+    }
+
+    /// Spends a part of the budget on something else.
+    pub fn spend(&mut self, looks: u32) {
+        self.budget = self.budget.saturating_sub(looks);
+    }
+
+    /// Whether it ended because the budget was used up, and not at the end.
+    pub fn is_cut_short(&self) -> bool {
+        self.budget == 0 && !self.levels.is_empty()
+    }
+
+    /// Where a later walk can go on: the last directory that was given out.
+    pub fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+}
+
+impl Level {
+    const fn new(path: String) -> Self {
+        Self { path, after: None, names: Vec::new(), more: true }
+    }
+
+    fn read<S: Storage + ?Sized>(&mut self, storage: &S) -> Result<(), Failure> {
+        let listing = match storage.page(&layout::below_repositories(&self.path), self.after.as_deref(), PAGE) {
+            Ok(listing) => listing,
+            Err(Failure::NotFound | Failure::WrongKind) => {
+                self.more = false;
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
+        };
+        self.more = listing.more && !listing.entries.is_empty();
+        if let Some((name, _)) = listing.entries.last() {
+            self.after = Some(name.clone());
+        }
+        self.names = listing
+            .entries
+            .into_iter()
+            .rev()
+            .filter(|(name, kind)| *kind == Kind::Directory && is_component(name))
+            .map(|(name, _)| name)
+            .collect();
+        Ok(())
+    }
+}
