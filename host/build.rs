@@ -1,0 +1,95 @@
+//! Builds the default guest for wasm32-wasip2, compiles it to machine code for
+//! a baseline CPU of the target, and leaves it where `include_bytes!` finds it.
+
+#![allow(clippy::expect_used, reason = "a build script answers by failing")]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, exit},
+};
+
+use wasmtime::Engine;
+
+#[path = "src/sandbox/compile.rs"]
+mod compile;
+
+const GUEST_TARGET: &str = "wasm32-wasip2";
+
+fn main() {
+    let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
+    let root = host.parent().expect("host lies in the workspace").to_path_buf();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    for watched in ["guest/registry", "wit", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", root.join(watched).display());
+    }
+    println!("cargo::rerun-if-changed=src/sandbox/compile.rs");
+    println!("cargo::rerun-if-changed=build.rs");
+
+    require_target();
+    let component = build_guest(&root, &out, "skerry-registry");
+    let bytes = fs::read(&component).expect("the guest was just built");
+    let target = env::var("TARGET").expect("set by cargo");
+    let precompiled = compile::settings(Some(&target))
+        .and_then(|settings| Engine::new(&settings))
+        .and_then(|engine| engine.precompile_component(&bytes));
+    match precompiled {
+        Ok(code) => fs::write(out.join("registry.cwasm"), code).expect("OUT_DIR is writable"),
+        Err(cause) => fail(&format!("the guest does not compile for {target}: {cause:#}")),
+    }
+}
+
+/// Without the target, the nested build would fail with a page of
+/// `can't find crate for core`.
+fn require_target() {
+    let rustc = env::var_os("RUSTC").expect("set by cargo");
+    let library = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", GUEST_TARGET])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .and_then(|output| String::from_utf8(output.stdout).ok());
+    if !library.is_some_and(|path| Path::new(path.trim()).is_dir()) {
+        fail(&format!(
+            "the Rust target {GUEST_TARGET} is not installed; install it with: rustup target add {GUEST_TARGET}"
+        ));
+    }
+}
+
+/// Its own target directory, so that this cargo never waits for the lock that
+/// the cargo which runs us holds.
+fn build_guest(root: &Path, out: &Path, package: &str) -> PathBuf {
+    let target_dir = out.join("guest");
+    let mut cargo = Command::new(env::var_os("CARGO").expect("set by cargo"));
+    cargo
+        .current_dir(root)
+        .args(["build", "--quiet", "--lib", "--profile", "guest"])
+        .args(["--package", package, "--target", GUEST_TARGET, "--target-dir"])
+        .arg(&target_dir);
+    // What is meant for the host (sanitizers, linkers, clippy's wrapper) is
+    // not meant for the guest.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let foreign = text.starts_with("CARGO_")
+            && text != "CARGO_HOME"
+            && !text.starts_with("CARGO_NET")
+            && !text.starts_with("CARGO_HTTP")
+            && !text.starts_with("CARGO_REGISTR")
+            && !text.starts_with("CARGO_SOURCE");
+        if foreign || ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"].contains(&text.as_ref())
+        {
+            cargo.env_remove(&name);
+        }
+    }
+    match cargo.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => fail(&format!("the guest {package} does not build ({status}); see the messages above")),
+        Err(cause) => fail(&format!("cargo could not be started for the guest: {cause}")),
+    }
+    target_dir.join(GUEST_TARGET).join("guest").join(package.replace('-', "_")).with_extension("wasm")
+}
+
+fn fail(reason: &str) -> ! {
+    println!("cargo::error={reason}");
+    exit(1)
+}

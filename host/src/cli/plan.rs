@@ -1,0 +1,233 @@
+//! From arguments and surroundings to a plan: what to serve, where, with which
+//! certificate.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use super::{
+    ambient::Ambient,
+    args::{File, Serve},
+};
+use crate::{
+    config::{self, CONFIGURATION_PATH, Config, ConfigError, Listen, Origin, Source, Warning},
+    tls::{self, Loaded, TlsError, TlsFiles},
+};
+
+/// Everything that serving needs to know.
+#[derive(Debug)]
+pub struct Plan {
+    /// The effective configuration.
+    pub config: Config,
+    /// For the log.
+    pub warnings: Vec<Warning>,
+    /// To accept connections with; without, plain HTTP.
+    pub tls: Option<Loaded>,
+    /// Where the configuration came from, for the log.
+    pub source: String,
+    /// Set where nothing was configured.
+    pub first_run: Option<FirstRun>,
+}
+
+/// What a first run made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRun {
+    /// What clients must trust; nothing where another certificate is used, or
+    /// none.
+    pub ca: Option<PathBuf>,
+    /// This machine's name.
+    pub host_name: String,
+}
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub enum PlanError {
+    /// The configuration is wrong.
+    Config(ConfigError),
+    /// Certificate or key cannot be used.
+    Tls(Origin, TlsError),
+}
+
+impl std::error::Error for PlanError {}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Tls(Origin::Default, error) => error.fmt(f),
+            Self::Tls(at, error) => write!(f, "{at}: {error}"),
+        }
+    }
+}
+
+impl From<ConfigError> for PlanError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// Makes the plan; on a first run also the local authority.
+pub fn plan(args: &Serve, ambient: &Ambient, now: SystemTime) -> Result<Plan, PlanError> {
+    let Effective { config, mut warnings, name, first } = effective(args, ambient)?;
+    let mut first_run = first.then(|| FirstRun { ca: None, host_name: ambient.host_name.clone() });
+    let tls = match (configured(&config)?, &mut first_run) {
+        (Some(loaded), _) => Some(loaded),
+        (None, Some(first)) if !args.plain_http => {
+            let directory = config.storage.root.join(".skerry/tls");
+            let local = tls::local(&directory, &names(&config, ambient), config.http.http2, now)
+                .map_err(|error| PlanError::Tls(Origin::Default, error))?;
+            // Absolute, to be copied from the screen into another directory.
+            first.ca = Some(std::path::absolute(&local.ca).unwrap_or(local.ca));
+            Some(local.loaded)
+        }
+        (None, _) => {
+            plain(&config, &mut warnings);
+            None
+        }
+    };
+    if let Some(loaded) = &tls {
+        let at = config.origin("http.tls.certificate");
+        warnings.extend(loaded.warnings.iter().map(|message| Warning { at: at.clone(), message: message.clone() }));
+    }
+    let source = name.unwrap_or_else(|| if first { "none: first run".to_owned() } else { "environment".to_owned() });
+    Ok(Plan { config, warnings, tls, source, first_run })
+}
+
+/// For `config check`: as `serve` would see it, and nothing is made.
+pub(super) fn checked(file: &File, ambient: &Ambient) -> Result<(Config, Vec<Warning>), PlanError> {
+    let args = Serve { file: file.clone(), ..Serve::default() };
+    let Effective { config, mut warnings, first, .. } = effective(&args, ambient)?;
+    match configured(&config)? {
+        Some(loaded) => {
+            let at = config.origin("http.tls.certificate");
+            let late = loaded.out_of_time(SystemTime::now());
+            warnings.extend(loaded.warnings.into_iter().chain(late).map(|message| Warning { at: at.clone(), message }));
+        }
+        None if first => {
+            let message = "nothing is configured; `serve` would make a certificate for this machine".to_owned();
+            warnings.push(Warning { at: Origin::Flag(FIRST_RUN.into()), message });
+        }
+        None => plain(&config, &mut warnings),
+    }
+    Ok((config, warnings))
+}
+
+struct Effective {
+    config: Config,
+    warnings: Vec<Warning>,
+    /// The file, if there is one.
+    name: Option<String>,
+    /// Whether nothing is configured.
+    first: bool,
+}
+
+fn effective(args: &Serve, ambient: &Ambient) -> Result<Effective, ConfigError> {
+    let (mut source, name) = found(&args.file, ambient)?;
+    let first = name.is_none() && is_first(ambient)?;
+    if first {
+        source = source.set("http.addr", "127.0.0.1:5000", FIRST_RUN).set("storage.delete.enabled", "true", FIRST_RUN);
+        source = source.set("storage.filesystem.rootdirectory", path_text(&ambient.data())?, FIRST_RUN);
+    }
+    let (config, warnings) = config::load(flags(source, args)?, ambient.env.iter().cloned())?;
+    Ok(Effective { config, warnings, name, first })
+}
+
+const FIRST_RUN: &str = "first run";
+
+/// The file that was named, or that lies where distribution has it.
+fn found(file: &File, ambient: &Ambient) -> Result<(Source, Option<String>), ConfigError> {
+    if file.no_config {
+        return Ok((Source::nothing(), None));
+    }
+    let named = file.config.clone().or_else(|| ambient.variable(CONFIGURATION_PATH).map(PathBuf::from));
+    let path = named.or_else(|| ambient.configs.iter().find(|path| path.exists()).cloned());
+    match path {
+        Some(path) => Ok((Source::file(&path)?, Some(path.display().to_string()))),
+        None => Ok((Source::nothing(), None)),
+    }
+}
+
+/// Whether the environment configures neither HTTP nor storage.
+fn is_first(ambient: &Ambient) -> Result<bool, ConfigError> {
+    let (config, _) = config::load(Source::nothing(), ambient.env.iter().cloned())?;
+    Ok(!config.was_set("http") && !config.was_set("storage"))
+}
+
+fn flags(mut source: Source, args: &Serve) -> Result<Source, ConfigError> {
+    if let Some(addr) = &args.addr {
+        source = source.set("http.net", "tcp", "--addr").set("http.addr", addr, "--addr");
+    }
+    if let Some(data) = &args.data {
+        source = source.set("storage.filesystem.rootdirectory", path_text(data)?, "--data");
+    }
+    if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        source = source.set("http.tls.certificate", path_text(certificate)?, "--tls-cert");
+        source = source.set("http.tls.key", path_text(key)?, "--tls-key");
+    }
+    if args.plain_http {
+        source = source.set("http.tls.certificate", "", "--plain-http").set("http.tls.key", "", "--plain-http");
+    }
+    if let Some(level) = &args.log_level {
+        source = source.set("log.level", level, "--log-level");
+    }
+    Ok(source)
+}
+
+fn path_text(path: &Path) -> Result<String, ConfigError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let message = format!("{}: a path is to be UTF-8 text", path.display());
+        ConfigError::from(config::Problem { at: Origin::Default, message })
+    })
+}
+
+/// The certificate that the configuration names, if it names one.
+fn configured(config: &Config) -> Result<Option<Loaded>, PlanError> {
+    let Some(tls) = &config.http.tls else { return Ok(None) };
+    let files = TlsFiles {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        minimum: tls.minimum,
+        suites: tls.suites.clone(),
+        http2: config.http.http2,
+    };
+    match tls::load(&files) {
+        Ok(loaded) => Ok(Some(loaded)),
+        Err(error) => {
+            let key = matches!(&error, TlsError::NoSuite).then_some("http.tls.ciphersuites");
+            Err(PlanError::Tls(config.origin(key.unwrap_or("http.tls.certificate")), error))
+        }
+    }
+}
+
+fn plain(config: &Config, warnings: &mut Vec<Warning>) {
+    if !config.http.listen.is_local() {
+        let message = format!(
+            "{} is plain HTTP: whoever is on the way can read and change what passes; set `http.tls.certificate` and `http.tls.key`, or let a proxy in front do TLS",
+            config.http.listen
+        );
+        warnings.push(Warning { at: config.origin("http.addr"), message });
+    }
+}
+
+/// What a local leaf is for.
+fn names(config: &Config, ambient: &Ambient) -> Vec<String> {
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    names.push(ambient.host_name.clone());
+    if let Listen::Tcp { host, .. } = &config.http.listen
+        && !host.is_empty()
+        && !matches!(host.as_str(), "0.0.0.0" | "::")
+    {
+        names.push(host.split('%').next().unwrap_or(host).to_owned());
+    }
+    names.retain(|name| !name.is_empty());
+    let mut seen = Vec::new();
+    names.retain(|name| {
+        !seen.contains(name) && {
+            seen.push(name.clone());
+            true
+        }
+    });
+    names
+}

@@ -1,0 +1,83 @@
+//! `limits` and `sandbox`: numbers, each within a range that makes sense.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    model::{Limits, Sandbox},
+    read::{DAY, MIB, Reader},
+};
+
+impl Reader<'_> {
+    pub(super) fn limits(&mut self) -> Limits {
+        let (short, hour) = (Duration::from_millis(100), Duration::from_secs(3600));
+        let limits = Limits {
+            connections: native(self.number("limits.connections", 1, 1_000_000)),
+            connections_per_address: native(self.number("limits.connections_per_address", 1, 1_000_000)),
+            handshakes: native(self.number("limits.handshakes", 1, 1_000_000)),
+            handshake_time: self.time("limits.handshake_time", short, hour),
+            head_time: self.time("limits.head_time", short, hour),
+            head_bytes: native(self.size("limits.head_bytes", 8 << 10, MIB)),
+            head_fields: native(self.number("limits.head_fields", 16, 10_000)),
+            target_bytes: native(self.size("limits.target_bytes", 1 << 10, MIB)),
+            keep_alive: self.time("limits.keep_alive", short, DAY),
+            read_idle: self.time("limits.read_idle", short, DAY),
+            write_idle: self.time("limits.write_idle", short, DAY),
+            linger: self.time("limits.linger", Duration::ZERO, hour),
+            manifest: self.size("limits.manifest", 1 << 10, 64 * MIB),
+            blob: self.size("limits.blob", 1, i64::MAX as u64),
+            body_in_memory: self.size("limits.body_in_memory", 1 << 10, 64 * MIB),
+            object_in_memory: self.size("limits.object_in_memory", 1 << 10, 64 * MIB),
+            answer: self.size("limits.answer", 64 << 10, 64 * MIB),
+            uploads: native(self.number("limits.uploads", 1, 1_000_000)),
+            idle_uploads: native(self.number("limits.idle_uploads", 0, 1_000_000)),
+            idle_upload: self.time("limits.idle_upload", Duration::ZERO, DAY),
+            listing_cache: self.size("limits.listing_cache", 0, 1 << 40),
+            h1_buffer: native(self.size("limits.h1_buffer", 8 << 10, 64 * MIB)),
+            h2_streams: small(self.number("limits.h2_streams", 1, 10_000)),
+            h2_stream_window: small(self.size("limits.h2_stream_window", 64 << 10, 1 << 30)),
+            h2_connection_window: small(self.size("limits.h2_connection_window", 64 << 10, 1 << 30)),
+            h2_send_buffer: native(self.size("limits.h2_send_buffer", 16 << 10, 64 * MIB)),
+            h2_pending_resets: native(self.number("limits.h2_pending_resets", 1, 10_000)),
+            h2_local_resets: native(self.number("limits.h2_local_resets", 1, 10_000)),
+            h2_ping: self.time("limits.h2_ping", Duration::from_secs(1), hour),
+        };
+        for (name, size) in [("body_in_memory", limits.body_in_memory), ("object_in_memory", limits.object_in_memory)] {
+            if size < limits.manifest {
+                let path = format!("limits.{name}");
+                let manifest = self.at("limits.manifest");
+                self.problem(
+                    &path,
+                    format!("`{path}` is less than `limits.manifest` ({manifest}): such manifests could not be read"),
+                );
+            }
+        }
+        limits
+    }
+
+    pub(super) fn sandbox(&mut self) -> Sandbox {
+        let hour = Duration::from_secs(3600);
+        let registry = self.text("sandbox.registry");
+        Sandbox {
+            registry: (!registry.is_empty()).then(|| PathBuf::from(registry)),
+            // wasm32 has no more than 4 GiB.
+            memory: self.size("sandbox.memory", MIB, 4096 * MIB),
+            table_elements: native(self.number("sandbox.table_elements", 1 << 10, 10_000_000)),
+            time: self.time("sandbox.time", Duration::from_millis(10), hour),
+            calls: small(self.number("sandbox.calls", 100, u64::from(u32::MAX))),
+            bytes: self.size("sandbox.bytes", MIB, 1 << 40),
+            instances: small(self.number("sandbox.instances", 1, 10_000)),
+            parked: small(self.number("sandbox.parked", 1, 100_000)),
+            queue: native(self.number("sandbox.queue", 0, 1_000_000)),
+            queue_time: self.time("sandbox.queue_time", Duration::ZERO, hour),
+        }
+    }
+}
+
+/// A number that was checked to be smaller than the type's end.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn native(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

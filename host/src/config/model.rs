@@ -1,0 +1,291 @@
+//! The configuration as the rest of the host sees it: checked, with defaults.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use super::{address::Listen, node::Node};
+
+/// Everything that was configured.
+#[derive(Clone)]
+pub struct Config {
+    /// The log.
+    pub log: Log,
+    /// Listening and answering.
+    pub http: Http,
+    /// Where objects lie.
+    pub storage: Storage,
+    /// What `/debug/health` looks at.
+    pub health: Health,
+    /// What every request is bounded by.
+    pub limits: Limits,
+    /// The registry module.
+    pub sandbox: Sandbox,
+    /// All keys with their places, defaults filled in.
+    pub(super) effective: Node,
+}
+
+/// Without the tree: it holds secrets, and this may end in a log.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("log", &self.log)
+            .field("http", &self.http)
+            .field("storage", &self.storage)
+            .field("health", &self.health)
+            .field("limits", &self.limits)
+            .field("sandbox", &self.sandbox)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `log`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The least grave lines that are written.
+    pub level: Level,
+    /// How lines are written.
+    pub format: LogFormat,
+    /// Whether each request makes a line.
+    pub access: bool,
+    /// Names and values on every line.
+    pub fields: Vec<(String, String)>,
+}
+
+/// Gravity of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are their names")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// `log.formatter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `http`.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where clients connect.
+    pub listen: Listen,
+    /// `https://name[:port][/path]`, without a slash at the end: how clients
+    /// reach this registry.
+    pub host: Option<String>,
+    /// `/path` that all routes lie below, without a slash at the end; empty
+    /// where there is none.
+    pub prefix: String,
+    /// Whether `Location` and `Link` have neither scheme nor host, where that
+    /// is written out; else they have them with `host` alone.
+    pub relative_urls: Option<bool>,
+    /// On every answer; never one that frames.
+    pub headers: HeaderMap,
+    /// From the first signal to the end of the last connection.
+    pub drain: Duration,
+    /// Certificate and key; without, plain HTTP.
+    pub tls: Option<Tls>,
+    /// The admin listener.
+    pub debug: Option<Debug>,
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
+    /// Whether HTTP/2 is spoken without TLS, to clients that begin with it.
+    pub h2c: bool,
+    /// Whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `http.tls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM: the leaf, then its chain.
+    pub certificate: PathBuf,
+    /// PEM: PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
+    /// The lowest version.
+    pub minimum: TlsVersion,
+    /// Suites by Go's names, for TLS 1.2; all where empty.
+    pub suites: Vec<String>,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V12,
+    /// TLS 1.3.
+    V13,
+}
+
+/// `http.debug`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debug {
+    /// Where the admin listener is.
+    pub listen: Listen,
+    /// The path of the metrics, if they are shown.
+    pub metrics: Option<String>,
+}
+
+/// `storage`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// The directory; all keys lie in it.
+    pub root: PathBuf,
+    /// Reads, and as many commits, that wait for the disk at once.
+    pub max_threads: usize,
+    /// Keys of directories that may be symbolic links.
+    pub symlinks: Vec<String>,
+    /// Whether clients may delete.
+    pub delete: bool,
+    /// Whether clients may change nothing.
+    pub read_only: bool,
+    /// How abandoned uploads are removed, if they are.
+    pub purge: Option<Purge>,
+}
+
+/// `storage.maintenance.uploadpurging`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purge {
+    /// Without a sign of life for this long.
+    pub age: Duration,
+    /// Between two looks.
+    pub interval: Duration,
+    /// Only say what would be removed.
+    pub dry_run: bool,
+}
+
+/// `health`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Whether the storage can be written to.
+    pub storage: Option<Period>,
+    /// Files whose presence means: take no traffic.
+    pub files: Vec<FileCheck>,
+    /// Addresses that must accept connections.
+    pub tcp: Vec<TcpCheck>,
+}
+
+/// How often a check is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Period {
+    /// Between two checks.
+    pub interval: Duration,
+    /// Failures in a row that count; at least one.
+    pub threshold: u32,
+}
+
+/// One of `health.file`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCheck {
+    /// Unhealthy while this exists.
+    pub file: PathBuf,
+    /// How often.
+    pub period: Period,
+}
+
+/// One of `health.tcp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpCheck {
+    /// `host:port`.
+    pub addr: String,
+    /// To connect within.
+    pub timeout: Duration,
+    /// How often.
+    pub period: Period,
+}
+
+/// `limits`; each key with its default is in `defaults.yml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Open at once.
+    pub connections: usize,
+    /// Open at once from one address, or one IPv6 /64.
+    pub connections_per_address: usize,
+    /// TLS handshakes at once.
+    pub handshakes: usize,
+    /// From the connection to the end of its handshake.
+    pub handshake_time: Duration,
+    /// For the head of a request to arrive.
+    pub head_time: Duration,
+    /// Bytes of the head of a request.
+    pub head_bytes: usize,
+    /// Header fields of a request.
+    pub head_fields: usize,
+    /// Bytes of path and query together.
+    pub target_bytes: usize,
+    /// Of a connection without a request.
+    pub keep_alive: Duration,
+    /// Without a byte of a body that is waited for.
+    pub read_idle: Duration,
+    /// Without a byte of an answer taken.
+    pub write_idle: Duration,
+    /// Listening on to a client that still sends, after the end.
+    pub linger: Duration,
+    /// Bytes of a pushed manifest.
+    pub manifest: u64,
+    /// Bytes of a pushed blob.
+    pub blob: u64,
+    /// Bytes of a body that the module reads whole.
+    pub body_in_memory: u64,
+    /// Bytes of an object that the module reads whole.
+    pub object_in_memory: u64,
+    /// Bytes of a body that the module makes.
+    pub answer: u64,
+    /// Uploads in use at once.
+    pub uploads: usize,
+    /// Uploads kept open between two requests.
+    pub idle_uploads: usize,
+    /// How long they are.
+    pub idle_upload: Duration,
+    /// Bytes of names kept of directories that do not change.
+    pub listing_cache: u64,
+    /// HTTP/1.1: bytes of an answer, read ahead of the client.
+    pub h1_buffer: usize,
+    /// HTTP/2: requests at once on a connection.
+    pub h2_streams: u32,
+    /// HTTP/2: bytes sent ahead by a client on one stream.
+    pub h2_stream_window: u32,
+    /// HTTP/2: bytes sent ahead by a client on one connection.
+    pub h2_connection_window: u32,
+    /// HTTP/2: bytes of an answer, read ahead of the client.
+    pub h2_send_buffer: usize,
+    /// HTTP/2: streams that a client opens and resets at once.
+    pub h2_pending_resets: usize,
+    /// HTTP/2: streams that we reset for a client's mistakes.
+    pub h2_local_resets: usize,
+    /// HTTP/2: between two looks whether a client lives.
+    pub h2_ping: Duration,
+}
+
+/// `sandbox`; each key with its default is in `defaults.yml`. The module reads
+/// `sandbox.settings` through [`Config::guest_setting`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// A component in place of the built-in one.
+    pub registry: Option<PathBuf>,
+    /// Bytes of one instance's memory.
+    pub memory: u64,
+    /// Elements of one instance's tables.
+    pub table_elements: usize,
+    /// Of an instance's own computing for one request.
+    pub time: Duration,
+    /// Calls of the host for one request.
+    pub calls: u32,
+    /// Bytes handed over by those calls.
+    pub bytes: u64,
+    /// Instances that compute at once.
+    pub instances: u32,
+    /// Instances that wait for a body at once, beside those.
+    pub parked: u32,
+    /// Requests that wait for an instance at once.
+    pub queue: usize,
+    /// How long they wait.
+    pub queue_time: Duration,
+}

@@ -1,0 +1,9 @@
+//! The binary `skerry`.
+
+use std::process::ExitCode;
+
+use skerry::{cli, serve};
+
+fn main() -> ExitCode {
+    cli::main(|plan| Ok(serve::run(plan)?))
+}

@@ -1,0 +1,139 @@
+//! The engine: one for the process, with a pool of slots for instances and a
+//! ticker that lets running guests notice how long they have run.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use wasmtime::{Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
+
+use super::{compile, limits::Limits};
+
+/// How often running guests are looked at; their time is counted in this.
+pub const TICK: Duration = Duration::from_millis(2);
+
+/// How long the ticker goes on when no guest runs.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// Builds the engine, with as many slots as the limits ask for or, where
+/// address space is scarce, as many as there is room for.
+///
+/// Returns the number of slots too.
+pub fn build(limits: &Limits) -> Result<(Engine, u32)> {
+    let mut slots = limits.instances.saturating_add(limits.parked).saturating_add(8).max(16);
+    loop {
+        match Engine::new(compile::settings(None)?.allocation_strategy(pool(slots))) {
+            Ok(engine) => return Ok((engine, slots)),
+            Err(cause) if slots > 16 => {
+                let fewer = (slots / 2).max(16);
+                tracing::warn!(%cause, "no room for {slots} instances in this address space; trying {fewer}");
+                slots = fewer;
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
+fn pool(slots: u32) -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    // A component has a few core instances (its module, adapters, shims).
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(6))
+        .total_memories(slots.saturating_mul(2))
+        .total_tables(slots.saturating_mul(4))
+        .total_stacks(slots)
+        .max_core_instances_per_component(24)
+        .max_memories_per_component(4)
+        .max_tables_per_component(24)
+        .table_elements(32 << 10)
+        .max_memory_size(usize::try_from(compile::MEMORY_RESERVATION).unwrap_or(usize::MAX))
+        .max_core_instance_size(1 << 20)
+        .max_component_instance_size(1 << 20)
+        // The pages that a small guest writes stay mapped and are cleared,
+        // which costs less than giving them back for every request.
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(16 << 10)
+        .max_unused_warm_slots(64)
+        .pagemap_scan(Enabled::Auto);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+/// Advances the engine's epoch while guests run, from a thread of its own, so
+/// that guests which keep every worker busy are still interrupted.
+#[derive(Debug, Clone)]
+pub struct Ticker {
+    shared: Arc<Shared>,
+    thread: thread::Thread,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    running: AtomicUsize,
+    parked: AtomicBool,
+    ticks: AtomicU64,
+}
+
+/// Keeps the ticker going while it lives.
+#[derive(Debug)]
+pub struct Running(Arc<Shared>);
+
+impl Ticker {
+    /// Starts the thread; it ends with the engine.
+    pub fn start(engine: &Engine) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let handle = thread::Builder::new().name("epoch".into()).spawn({
+            let (engine, shared) = (engine.weak(), Arc::clone(&shared));
+            move || tick(&engine, &shared)
+        })?;
+        Ok(Self { shared, thread: handle.thread().clone() })
+    }
+
+    /// Says that a guest runs from now on.
+    pub fn running(&self) -> Running {
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        if self.shared.parked.load(Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+        Running(Arc::clone(&self.shared))
+    }
+}
+
+impl Running {
+    /// Ticks since the process began.
+    pub fn now(&self) -> u64 {
+        self.0.ticks.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn tick(engine: &EngineWeak, shared: &Shared) {
+    let mut idle = Duration::ZERO;
+    loop {
+        if idle >= LINGER {
+            shared.parked.store(true, Ordering::SeqCst);
+            // A guest that began before it saw `parked` is seen here.
+            if shared.running.load(Ordering::SeqCst) == 0 {
+                thread::park_timeout(Duration::from_secs(5));
+            }
+            shared.parked.store(false, Ordering::SeqCst);
+        }
+        thread::sleep(TICK);
+        let Some(engine) = engine.upgrade() else { return };
+        shared.ticks.fetch_add(1, Ordering::Relaxed);
+        engine.increment_epoch();
+        idle = match shared.running.load(Ordering::SeqCst) {
+            0 => idle.saturating_add(TICK),
+            _ => Duration::ZERO,
+        };
+    }
+}

@@ -1,0 +1,49 @@
+//! The world's imports: each call is counted, bounded and answered from the
+//! one request or the one directory of the instance that made it.
+
+mod body;
+mod failure;
+mod request;
+mod settings;
+mod storage;
+mod uploads;
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::{
+    cli::{WasiCli, WasiCliView},
+    clocks::{WasiClocks, WasiClocksView},
+    filesystem::{WasiFilesystem, WasiFilesystemView},
+    p2::bindings::{cli, clocks, filesystem, random},
+    random::WasiRandom,
+};
+
+use super::{bindings, state::State};
+use wasmtime_wasi::WasiView;
+
+/// A linker that offers what the world `registry` imports, and of WASI 0.2
+/// all but sockets. There is no file behind its filesystem, and nothing in its
+/// environment: they are there because standard libraries import them.
+pub fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    let l = &mut linker;
+    bindings::Registry::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
+    wasmtime_wasi_io::add_to_linker_async(l)?;
+    clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
+    random::random::add_to_linker::<State, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    Ok(linker)
+}

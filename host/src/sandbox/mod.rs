@@ -1,0 +1,329 @@
+//! The sandbox: WebAssembly components decide, in a fresh instance for each
+//! request, and this room carries their decisions out.
+//!
+//! It knows the world in `wit/` and nothing of what a guest does with it: no
+//! route, no repository, no error code. What a guest asks for goes through
+//! `imports/`, what it answers through `answer.rs`; both trust it as little as
+//! a client. Nothing of an instance outlives its request.
+
+mod answer;
+mod bindings;
+mod compile;
+mod engine;
+mod imports;
+mod instances;
+mod limits;
+mod module;
+mod output;
+mod state;
+mod tend;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use hyper::body::Incoming;
+use wasmtime::{Engine, Store, component::Linker};
+
+use self::{
+    answer::{Checked, Content},
+    bindings::{Registry, handler},
+    engine::Ticker,
+    instances::Instances,
+    module::Module,
+    state::{Request, State},
+};
+pub use self::{
+    limits::{Guard, Limits},
+    module::LoadError,
+    tend::Purge,
+};
+use crate::{
+    plane::Body,
+    server::{Answer, Facts, Handler, HostFailure},
+    storage::{Failure, Storage},
+};
+
+/// Answers a guest's question for a part of the configuration, as JSON.
+pub type Settings = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What instances share.
+pub struct Shared {
+    storage: Arc<dyn Storage>,
+    limits: Limits,
+    settings: Settings,
+    instances: Instances,
+    ticker: Ticker,
+    /// The seed that guests' hash maps get: secret, and the same for all.
+    seed: u128,
+}
+
+/// A registry module, ready to answer requests.
+pub struct Sandbox {
+    engine: Engine,
+    shared: Arc<Shared>,
+    module: RwLock<Arc<Module>>,
+    failed: AtomicU64,
+    refused: AtomicU64,
+    guest_nanos: AtomicU64,
+}
+
+/// What the sandbox counted since it started.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    /// Requests whose guest trapped, met a guard or gave no proper answer.
+    pub failed: u64,
+    /// Requests that found no instance.
+    pub refused: u64,
+    /// Time spent in guests themselves.
+    pub guest_time: Duration,
+}
+
+/// Why the sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine cannot be made.
+    #[error("the WebAssembly engine does not start: {0:#}")]
+    Engine(wasmtime::Error),
+    /// The ticker's thread cannot be made.
+    #[error("a thread could not be started: {0}")]
+    Thread(std::io::Error),
+    /// The module cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// A module's file: where it was found, and what it held.
+pub struct ModuleFile {
+    /// For messages.
+    pub path: PathBuf,
+    /// The component.
+    pub bytes: Vec<u8>,
+}
+
+/// Why one run of a guest gave no answer.
+enum Failed {
+    /// No instance came free.
+    Busy,
+    /// The guest trapped, met a guard or answered what cannot be sent.
+    Guest(String),
+    /// The storage did, when the answer's bytes were looked for.
+    Storage(Failure),
+}
+
+impl Sandbox {
+    /// Loads a module (the built-in one if none is given) and makes it ready.
+    pub async fn start(
+        storage: Arc<dyn Storage>,
+        limits: Limits,
+        settings: Settings,
+        module: Option<ModuleFile>,
+    ) -> Result<Self, StartError> {
+        let (engine, slots) = engine::build(&limits).map_err(StartError::Engine)?;
+        let ticker = Ticker::start(&engine).map_err(StartError::Thread)?;
+        let instances = Instances::new(&limits, slots);
+        let mut seed = [0; 16];
+        getrandom::fill(&mut seed).map_err(|cause| StartError::Thread(std::io::Error::other(cause)))?;
+        let seed = u128::from_ne_bytes(seed);
+        let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, seed });
+        let linker = imports::linker(&engine).map_err(StartError::Engine)?;
+        let module = load(&engine, &linker, &shared, module).await?;
+        Ok(Self {
+            engine,
+            shared,
+            module: RwLock::new(Arc::new(module)),
+            failed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            guest_nanos: AtomicU64::new(0),
+        })
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            failed: self.failed.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            guest_time: Duration::from_nanos(self.guest_nanos.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Instances that wait for a client's body.
+    pub fn parked(&self) -> usize {
+        self.shared.instances.parked()
+    }
+
+    /// Instances that could begin now, and requests that wait for one.
+    pub fn load(&self) -> (usize, usize) {
+        (self.shared.instances.free(), self.shared.instances.waiting())
+    }
+
+    fn module(&self) -> Arc<Module> {
+        Arc::clone(&self.module.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs the guest for one request, up to a checked answer.
+    async fn run(&self, module: &Module, request: Request) -> (Result<Checked, Failed>, Duration) {
+        let Some(permit) = self.shared.instances.admit().await else {
+            return (Err(Failed::Busy), Duration::ZERO);
+        };
+        let id = request.facts.request_id.clone();
+        let state = State::new(Arc::clone(&self.shared), Some(request), Some(permit));
+        let mut store = store(&self.engine, &self.shared, state);
+        let outcome = match module.pre.instantiate_async(&mut store).await {
+            Ok(instance) => call(&instance, &mut store).await,
+            Err(cause) => Err(cause),
+        };
+        let state = store.data();
+        state.output.log(&id);
+        let guest = state.meter.guest();
+        let outcome = outcome.map_err(|cause| describe(&cause));
+        let checked = outcome.and_then(|response| {
+            answer::check(response, self.shared.limits.answer).map_err(|refused| refused.to_string())
+        });
+        (checked.map_err(Failed::Guest), guest)
+    }
+
+    /// Opens what an answer's body names.
+    async fn body(&self, content: Content) -> Result<Body, Failed> {
+        match content {
+            Content::Empty => Ok(Body::empty()),
+            Content::Bytes(bytes) => Ok(Body::full(bytes)),
+            Content::Slice { key, offset, length } => {
+                let object = self.shared.storage.open(&key).await.map_err(Failed::Storage)?;
+                let end = offset.checked_add(length);
+                if end.is_none_or(|end| end > object.size()) {
+                    let size = object.size();
+                    return Err(Failed::Guest(format!(
+                        "guard slice: {length} bytes at {offset} of {key}, which has {size}"
+                    )));
+                }
+                Ok(Body::slice(object, offset, length))
+            }
+        }
+    }
+
+    async fn respond(&self, module: &Module, request: Request) -> (Result<Answer, Failed>, Duration) {
+        let (checked, guest) = self.run(module, request).await;
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(failed) => return (Err(failed), guest),
+        };
+        let body = match self.body(checked.content).await {
+            Ok(body) => body,
+            Err(failed) => return (Err(failed), guest),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = checked.status;
+        *response.headers_mut() = checked.headers;
+        (Ok(Answer { response, notes: checked.notes, cause: None, guest_time: guest }), guest)
+    }
+}
+
+#[async_trait]
+impl Handler for Sandbox {
+    async fn handle(&self, head: Parts, body: Incoming, facts: Arc<Facts>) -> Answer {
+        let module = self.module();
+        let request = Request { head, body: Some(body), facts, query: None };
+        let (outcome, guest_time) = self.respond(&module, request).await;
+        self.guest_nanos.fetch_add(u64::try_from(guest_time.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+        match outcome {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let counter = if matches!(failed, Failed::Busy) { &self.refused } else { &self.failed };
+                counter.fetch_add(1, Ordering::Relaxed);
+                let (kind, cause) = match failed {
+                    Failed::Busy => {
+                        (HostFailure::Unavailable, "every instance is busy, and the queue does not move".into())
+                    }
+                    Failed::Guest(cause) => (HostFailure::Internal, cause),
+                    Failed::Storage(cause) => {
+                        (HostFailure::Internal, format!("the answer's bytes cannot be had: {cause}"))
+                    }
+                };
+                let (media_type, bytes) = self.failure_body(kind);
+                Answer { response: own(kind, media_type, bytes), notes: Vec::new(), cause: Some(cause), guest_time }
+            }
+        }
+    }
+
+    fn failure_body(&self, kind: HostFailure) -> (HeaderValue, Bytes) {
+        let module = self.module();
+        module.bodies.get(&kind).cloned().unwrap_or_else(|| (HeaderValue::from_static("text/plain"), Bytes::new()))
+    }
+}
+
+fn own(kind: HostFailure, media_type: HeaderValue, bytes: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::full(bytes));
+    *response.status_mut() = kind.status();
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    if kind.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+async fn load(
+    engine: &Engine,
+    linker: &Linker<State>,
+    shared: &Arc<Shared>,
+    file: Option<ModuleFile>,
+) -> Result<Module, LoadError> {
+    let (component, path) = match file {
+        Some(file) => (module::compile(engine, &file.path, &file.bytes)?, file.path.display().to_string()),
+        None => (module::built_in(engine)?, "that is built in".to_owned()),
+    };
+    let pre = module::link(linker, &component, &path)?;
+    let mut bodies = std::collections::HashMap::new();
+    for kind in HostFailure::ALL {
+        let body = failure_body(engine, shared, &pre, kind).await;
+        let body = body.map_err(|cause| LoadError::Start { path: path.clone(), cause })?;
+        bodies.insert(kind, body);
+    }
+    Ok(Module { pre, bodies })
+}
+
+async fn failure_body(
+    engine: &Engine,
+    shared: &Arc<Shared>,
+    pre: &bindings::RegistryPre<State>,
+    kind: HostFailure,
+) -> wasmtime::Result<(HeaderValue, Bytes)> {
+    let mut store = store(engine, shared, State::new(Arc::clone(shared), None, None));
+    let instance = pre.instantiate_async(&mut store).await?;
+    let handler = instance.skerry_registry_handler();
+    let (media_type, body) = handler.call_failure_body(&mut store, kind.into()).await?;
+    store.data().output.log("start");
+    let media_type = HeaderValue::from_str(&media_type).map_err(wasmtime::Error::new)?;
+    wasmtime::ensure!(body.len() <= 64 << 10, "a failure body of {} bytes", body.len());
+    Ok((media_type, Bytes::from(body)))
+}
+
+fn store(engine: &Engine, shared: &Shared, state: State) -> Store<State> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.allowance);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(state::on_tick);
+    // Bounds what one call's arguments and results may take of the host.
+    store.set_hostcall_fuel(shared.limits.answer.saturating_mul(2));
+    store
+}
+
+async fn call(instance: &Registry, store: &mut Store<State>) -> wasmtime::Result<handler::Response> {
+    instance.skerry_registry_handler().call_handle(store).await
+}
+
+/// The guard that fired, or the trap: one line for the log.
+fn describe(cause: &wasmtime::Error) -> String {
+    match cause.downcast_ref::<Guard>() {
+        Some(guard) => guard.to_string(),
+        None => format!("the guest failed: {cause:#}").escape_debug().to_string(),
+    }
+}

@@ -1,0 +1,119 @@
+//! A loaded module: compiled, linked, asked for what it wants said when the
+//! host has to answer for it.
+
+use std::{collections::HashMap, path::Path};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use wasmtime::{
+    Engine,
+    component::{Component, Linker},
+};
+
+use super::{
+    bindings::{RegistryPre, handler},
+    state::State,
+};
+use crate::server::HostFailure;
+
+/// The built-in module, compiled by the build script.
+static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm"));
+
+/// A module that can be instantiated for each request.
+pub struct Module {
+    pub pre: RegistryPre<State>,
+    /// What it wants said for each failure of the host.
+    pub bodies: HashMap<HostFailure, (HeaderValue, Bytes)>,
+}
+
+/// Why a module cannot be used: one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("the module {path} cannot be read: {cause}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is precompiled: that is native code, and nothing says that it
+    /// is to be trusted.
+    #[error("the module {0} is precompiled; only WebAssembly components (.wasm) are loaded from files")]
+    Precompiled(String),
+    /// This host has no compiler.
+    #[error("this build of skerry has no compiler and runs the built-in module only; unset sandbox.registry")]
+    NoCompiler,
+    /// It is not what a host can load.
+    #[error("the module {path} is no WebAssembly component that this host can run: {cause:#}")]
+    Invalid {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: wasmtime::Error,
+    },
+    /// It is a component of another world.
+    #[error(
+        "the module {path} does not fit the world skerry:registry/registry@0.1.0, which is what this host offers: {cause:#}"
+    )]
+    World {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: wasmtime::Error,
+    },
+    /// It failed at the first thing that it was asked.
+    #[error("the module {path} failed when it was first asked: {cause:#}")]
+    Start {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: wasmtime::Error,
+    },
+}
+
+/// The built-in component.
+pub fn built_in(engine: &Engine) -> Result<Component, LoadError> {
+    // SAFETY: these bytes were made by the build script of this very binary
+    // with `Engine::precompile_component`, and are part of it.
+    #[allow(unsafe_code, reason = "the one place where native code is taken over")]
+    let component = unsafe { Component::deserialize(engine, BUILT_IN) };
+    component.map_err(|cause| LoadError::Invalid { path: "that is built in".into(), cause })
+}
+
+/// Compiles a component. `bytes` are the file's.
+pub fn compile(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Component, LoadError> {
+    let path = path.display().to_string();
+    // Compiled code is an ELF file; it must never reach `deserialize` here.
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(LoadError::Precompiled(path));
+    }
+    #[cfg(feature = "compiler")]
+    return Component::from_binary(engine, bytes).map_err(|cause| LoadError::Invalid { path, cause });
+    #[cfg(not(feature = "compiler"))]
+    {
+        let _ = engine;
+        Err(LoadError::NoCompiler)
+    }
+}
+
+/// Links a component to what its world offers.
+pub fn link(linker: &Linker<State>, component: &Component, path: &str) -> Result<RegistryPre<State>, LoadError> {
+    let world = |cause| LoadError::World { path: path.to_owned(), cause };
+    let pre = linker.instantiate_pre(component).map_err(world)?;
+    RegistryPre::new(pre).map_err(world)
+}
+
+impl From<HostFailure> for handler::HostFailure {
+    fn from(kind: HostFailure) -> Self {
+        match kind {
+            HostFailure::BadRequest => Self::BadRequest,
+            HostFailure::TimedOut => Self::TimedOut,
+            HostFailure::TooLarge => Self::TooLarge,
+            HostFailure::HeadTooLarge => Self::HeadTooLarge,
+            HostFailure::Internal => Self::Internal,
+            HostFailure::Unavailable => Self::Unavailable,
+            HostFailure::NoSpace => Self::NoSpace,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Work in the background that only the module can decide on, as it needs the
+//! layout: done in small steps, each a fresh instance.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{Sandbox, State, bindings::handler, describe, store};
+
+/// Looks at the storage in one step.
+const BUDGET: u32 = 1_000;
+
+/// Steps of one task: a module that never says that it is done is stopped.
+const STEPS: u32 = 1_000_000;
+
+/// How half-done uploads are purged; `storage.maintenance.uploadpurging`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purge {
+    /// Nothing happened to them for this long.
+    pub age: Duration,
+    /// Time between two runs.
+    pub interval: Duration,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What a task did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tended {
+    /// Things looked at.
+    pub examined: u64,
+    /// Things changed.
+    pub changed: u64,
+}
+
+impl Sandbox {
+    /// Purges uploads now and then, until it is dropped.
+    pub async fn purge_uploads(&self, purge: &Purge) {
+        // Not at once: several hosts that start together would all walk the
+        // same volume at the same time.
+        let mut wait = purge.interval.min(Duration::from_secs(60)).mul_f64(jitter());
+        loop {
+            tokio::time::sleep(wait).await;
+            wait = purge.interval.max(Duration::from_secs(1));
+            match self.purge_once(purge).await {
+                Ok(done) => {
+                    tracing::info!(
+                        examined = done.examined,
+                        purged = done.changed,
+                        dry_run = purge.dry_run,
+                        "upload purging is done"
+                    );
+                }
+                Err(cause) => tracing::error!(cause, "upload purging failed; it is tried again after its interval"),
+            }
+        }
+    }
+
+    /// Purges uploads once.
+    pub async fn purge_once(&self, purge: &Purge) -> Result<Tended, String> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let task = handler::Task::PurgeUploads(handler::Purge {
+            now,
+            older_than: purge.age.as_secs(),
+            dry_run: purge.dry_run,
+        });
+        self.tend(&task).await
+    }
+
+    async fn tend(&self, task: &handler::Task) -> Result<Tended, String> {
+        let mut done = Tended::default();
+        let mut cursor = None;
+        for _ in 0..STEPS {
+            let progress = self.step(task, cursor.as_deref()).await?;
+            done.examined = done.examined.saturating_add(progress.examined);
+            done.changed = done.changed.saturating_add(progress.changed);
+            for message in progress.messages.iter().take(100) {
+                tracing::info!(target: "guest", "{}", message.escape_debug());
+            }
+            match progress.cursor {
+                None => return Ok(done),
+                Some(next) if cursor.as_ref() == Some(&next) => return Err("the module makes no progress".into()),
+                Some(next) => cursor = Some(next),
+            }
+            // Requests come first.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err("the module does not come to an end".into())
+    }
+
+    async fn step(&self, task: &handler::Task, cursor: Option<&str>) -> Result<handler::Progress, String> {
+        let permit = self.shared.instances.admit().await.ok_or("every instance is busy")?;
+        let state = State::new(Arc::clone(&self.shared), None, Some(permit));
+        let mut store = store(&self.engine, &self.shared, state);
+        let module = self.module();
+        let instance = module.pre.instantiate_async(&mut store).await.map_err(|cause| describe(&cause))?;
+        let handler = instance.skerry_registry_handler();
+        let progress = handler.call_tend(&mut store, task, cursor, BUDGET).await;
+        store.data().output.log("tend");
+        progress.map_err(|cause| describe(&cause))?
+    }
+}
+
+/// From 0 to 1.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}

@@ -1,0 +1,110 @@
+//! From the configuration to what each room wants to know.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use crate::{
+    config::{self, Config},
+    sandbox, server,
+    storage::{self, Threads},
+};
+
+/// The largest module that is read.
+const MODULE: u64 = 256 << 20;
+
+/// The server's options.
+pub fn options(config: &Config) -> server::Options {
+    let (http, limits) = (&config.http, &config.limits);
+    server::Options {
+        prefix: http.prefix.clone(),
+        host: http.host.clone(),
+        relative_urls: http.relative_urls,
+        headers: http.headers.clone(),
+        trusted_proxies: http.trusted_proxies.clone(),
+        h2c: http.h2c,
+        drain: http.drain,
+        limits: server::Limits {
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            handshakes: limits.handshakes,
+            handshake_time: limits.handshake_time,
+            head_time: limits.head_time,
+            keep_alive: limits.keep_alive,
+            read_idle: limits.read_idle,
+            write_idle: limits.write_idle,
+            linger: limits.linger,
+            head_bytes: limits.head_bytes,
+            head_fields: limits.head_fields,
+            target_bytes: limits.target_bytes,
+            h1_buffer: limits.h1_buffer,
+            h2_streams: limits.h2_streams,
+            h2_stream_window: limits.h2_stream_window,
+            h2_connection_window: limits.h2_connection_window,
+            h2_send_buffer: limits.h2_send_buffer,
+            h2_pending_resets: limits.h2_pending_resets,
+            h2_local_resets: limits.h2_local_resets,
+            h2_ping: limits.h2_ping,
+        },
+    }
+}
+
+/// The sandbox's limits.
+pub fn limits(config: &Config) -> sandbox::Limits {
+    let (sandbox, limits) = (&config.sandbox, &config.limits);
+    sandbox::Limits {
+        instances: sandbox.instances,
+        parked: sandbox.parked,
+        queue: sandbox.queue,
+        queue_time: sandbox.queue_time,
+        memory: wide(sandbox.memory),
+        table_elements: sandbox.table_elements,
+        time: sandbox.time,
+        calls: sandbox.calls,
+        bytes: sandbox.bytes,
+        answer: wide(limits.answer),
+        body_in_memory: limits.body_in_memory,
+        object_in_memory: limits.object_in_memory,
+        idle: limits.read_idle,
+    }
+}
+
+/// The storage's options.
+pub fn directory(config: &Config) -> storage::Options {
+    let threads = config.storage.max_threads;
+    let defaults = storage::Options::default();
+    storage::Options {
+        max_open_uploads: config.limits.uploads,
+        idle_uploads: config.limits.idle_uploads,
+        idle_upload: config.limits.idle_upload,
+        listing_cache: wide(config.limits.listing_cache),
+        threads: Threads {
+            reads: defaults.threads.reads.min(threads),
+            commits: defaults.threads.commits.min(threads),
+            writes: defaults.threads.writes.min(threads),
+            ..defaults.threads
+        },
+        ..defaults
+    }
+}
+
+/// How uploads are purged.
+pub fn purge(purge: &config::Purge) -> sandbox::Purge {
+    sandbox::Purge { age: purge.age, interval: purge.interval, dry_run: purge.dry_run }
+}
+
+/// Reads a module's file, up to a bound.
+pub fn module(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MODULE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > usize::try_from(MODULE).unwrap_or(usize::MAX) {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MODULE >> 20)));
+    }
+    Ok(bytes)
+}
+
+fn wide(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,245 @@
+//! Puts the rooms together and serves until it is told to stop.
+//!
+//! Here a path of the configuration becomes a capability: the one directory,
+//! opened once. Nothing behind it sees a path again.
+
+mod health;
+mod map;
+mod meters;
+
+use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use cap_std::{ambient_authority, fs::Dir};
+use tokio::net::TcpListener;
+
+use crate::{
+    cli::Plan,
+    config::{Config, Listen},
+    metrics::Metrics,
+    sandbox::{LoadError, ModuleFile, Sandbox, StartError},
+    server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
+    storage::{Directory, Durability, Failure, Storage},
+};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4096;
+
+/// Why it does not start: one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The runtime cannot be made.
+    #[error("the runtime does not start: {0}")]
+    Runtime(io::Error),
+    /// The directory cannot be used.
+    #[error("the storage directory {path} cannot be used: {cause}; create it, or let this user read and write it")]
+    Root {
+        /// `storage.filesystem.rootdirectory`.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}{hint}")]
+    Listen {
+        /// Which.
+        address: String,
+        /// Why.
+        cause: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A kind of listener that is not there.
+    #[error("http.net: unix is not supported yet; listen on an address, such as 127.0.0.1:5000")]
+    Unix,
+    /// The sandbox does not start.
+    #[error(transparent)]
+    Sandbox(#[from] StartError),
+}
+
+/// Serves a plan until a signal ends it.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub fn run(plan: &Plan) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("skerry")
+        // Storage bounds its own kinds of blocking work below this.
+        .max_blocking_threads(256)
+        .thread_keep_alive(Duration::from_secs(10))
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let outcome = runtime.block_on(serve(plan));
+    // What is still in a blocking job (a sync of a slow disk) may end.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
+}
+
+async fn serve(plan: &Plan) -> Result<(), ServeError> {
+    let config = &plan.config;
+    let (trigger, shutdown) = Trigger::new();
+    trigger.on_signals().map_err(ServeError::Runtime)?;
+
+    // Before anything slow: an address in use is the most common mistake.
+    let listeners = bind(&config.http.listen)?;
+    let debug = config.http.debug.as_ref().map(|debug| bind(&debug.listen)).transpose()?;
+
+    let storage = open(config)?;
+    let sandbox = start(config, Arc::clone(&storage)).await?;
+    let metrics = Arc::new(Metrics::new());
+    meters::register(&metrics, &sandbox, &storage);
+    let health = Health::new();
+    health::watch(config, &health, &storage);
+
+    let admin = debug.map(|listeners| admin(config, listeners, &health, &metrics, &shutdown));
+    let purging = config.storage.purge.clone().filter(|_| !config.storage.read_only).map(|purge| {
+        let sandbox = Arc::clone(&sandbox);
+        tokio::spawn(async move { sandbox.purge_uploads(&map::purge(&purge)).await })
+    });
+
+    let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics);
+    announce(plan, &listeners);
+    let endpoints = listeners.into_iter().map(|listener| endpoint(plan, listener)).collect();
+    server.run(endpoints, shutdown.clone()).await;
+
+    if let Some(purging) = purging {
+        purging.abort();
+    }
+    storage.close().await;
+    trigger.advance(Phase::Stopping);
+    if let Some(admin) = admin {
+        let _ = admin.await;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
+    let path = &config.storage.root;
+    let wrong = |cause: String| ServeError::Root { path: path.display().to_string(), cause };
+    if !config.storage.read_only {
+        fs::create_dir_all(path).map_err(|cause| wrong(cause.to_string()))?;
+    }
+    let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(|cause| wrong(cause.to_string()))?;
+    let storage = Directory::open(root, map::directory(config)).map_err(|failure| match failure {
+        Failure::Busy => wrong("another process that uses it is starting and does not come to an end".into()),
+        other => wrong(other.to_string()),
+    })?;
+    if storage.durability() == Durability::Weak {
+        tracing::warn!(
+            "durability: weak; this filesystem cannot sync directories, and a power cut may undo what was acknowledged"
+        );
+    }
+    Ok(storage)
+}
+
+async fn start(config: &Config, storage: Arc<Directory>) -> Result<Arc<Sandbox>, ServeError> {
+    let module = match &config.sandbox.registry {
+        None => None,
+        Some(path) => {
+            let read = map::module(path);
+            let bytes =
+                read.map_err(|cause| StartError::Load(LoadError::Read { path: path.display().to_string(), cause }))?;
+            Some(ModuleFile { path: path.clone(), bytes })
+        }
+    };
+    let settings = {
+        let config = config.clone();
+        Box::new(move |path: &str| config.guest_setting(path))
+    };
+    let sandbox = Sandbox::start(storage, map::limits(config), settings, module).await?;
+    Ok(Arc::new(sandbox))
+}
+
+/// Binds every address that is meant. For "all addresses" that is `[::]` for
+/// both families or, where there is no IPv6, `0.0.0.0`.
+fn bind(listen: &Listen) -> Result<Vec<TcpListener>, ServeError> {
+    let Listen::Tcp { host, .. } = listen else { return Err(ServeError::Unix) };
+    let wrong = |cause: io::Error| ServeError::Listen {
+        address: listen.to_string(),
+        hint: match cause.kind() {
+            io::ErrorKind::AddrInUse => {
+                "; something else listens there: stop it, or choose another address (--addr or http.addr)"
+            }
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need more rights: choose a higher one",
+            _ => "",
+        },
+        cause,
+    };
+    let addresses = listen.resolve().map_err(wrong)?;
+    if host.is_empty() {
+        let mut last = None;
+        for address in addresses {
+            match server::listen(address, BACKLOG) {
+                Ok(listener) => return Ok(vec![listener]),
+                Err(cause) => last = Some(cause),
+            }
+        }
+        return Err(wrong(last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())));
+    }
+    // A name such as localhost may mean an IPv4 and an IPv6 address, one of
+    // which this machine may lack; with port 0 they could not be the same.
+    let mut bound: Vec<TcpListener> = Vec::new();
+    let mut last = None;
+    for address in addresses {
+        if address.port() == 0 && !bound.is_empty() {
+            break;
+        }
+        match server::listen(address, BACKLOG) {
+            Ok(listener) => bound.push(listener),
+            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => return Err(wrong(cause)),
+            Err(cause) => last = Some(cause),
+        }
+    }
+    match (bound.is_empty(), last) {
+        (false, _) => Ok(bound),
+        (true, cause) => Err(wrong(cause.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))),
+    }
+}
+
+fn endpoint(plan: &Plan, listener: TcpListener) -> Endpoint {
+    let tls = plan.tls.as_ref().map(|loaded| {
+        let config = Arc::clone(&loaded.config);
+        Arc::new(move || Arc::clone(&config)) as server::TlsSource
+    });
+    Endpoint { listener, tls }
+}
+
+fn admin(
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    health: &Arc<Health>,
+    metrics: &Arc<Metrics>,
+    shutdown: &Shutdown,
+) -> tokio::task::JoinHandle<()> {
+    let metrics_path = config.http.debug.as_ref().and_then(|debug| debug.metrics.clone());
+    let (health, metrics, shutdown) = (Arc::clone(health), Arc::clone(metrics), shutdown.clone());
+    tokio::spawn(async move {
+        let mut running = tokio::task::JoinSet::new();
+        for listener in listeners {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(debug_address = %address, "admin listener");
+            }
+            let admin = Admin {
+                health: Arc::clone(&health),
+                metrics: Arc::clone(&metrics),
+                metrics_path: metrics_path.clone(),
+            };
+            running.spawn(admin.run(listener, shutdown.clone()));
+        }
+        while running.join_next().await.is_some() {}
+    })
+}
+
+/// Says where it listens: to the log, and on a first run to the terminal.
+fn announce(plan: &Plan, listeners: &[TcpListener]) {
+    let bound: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    for address in &bound {
+        tracing::info!(%address, tls = plan.tls.is_some(), "listening");
+    }
+    if let Some(banner) = bound.first().and_then(|address| plan.banner(*address)) {
+        let mut out = io::stdout().lock();
+        // That nobody reads it is no reason to stop.
+        let _ = io::Write::write_all(&mut out, banner.as_bytes()).and_then(|()| io::Write::flush(&mut out));
+    }
+}

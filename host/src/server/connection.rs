@@ -1,0 +1,311 @@
+//! One connection, from its first byte to its last.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
+
+use hyper::{
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::TcpStream,
+    sync::Semaphore,
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    framing::Framing,
+    handler::TlsFacts,
+    listen::TlsSource,
+    options::Limits,
+    pipeline::Pipeline,
+    pulse::{Pulse, Silence},
+    shutdown::{Phase, Shutdown},
+    socket::Socket,
+    wire::{Stream, Wire},
+};
+
+/// Who is at the other end.
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    pub(super) tls: Option<TlsFacts>,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) pipeline: Pipeline,
+    pub(super) handshakes: Semaphore,
+}
+
+/// What is sent to who speaks HTTP where HTTPS is spoken. The first line is
+/// what Go's servers say, for which some clients look.
+const PLAIN_ON_TLS: &str = "Client sent an HTTP request to an HTTPS server.\n\
+    Use https:// here. A Docker or Podman client must not list this registry as insecure;\n\
+    let it trust the registry's certificate authority instead.\n";
+
+/// Serves a connection until its end.
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    tcp: TcpStream,
+    address: IpAddr,
+    tls: Option<TlsSource>,
+    shutdown: Shutdown,
+) {
+    let pulse = Arc::new(Pulse::new());
+    let limits = &shared.pipeline.options.limits;
+    let socket = Socket::new(tcp, pulse.clone(), shared.pipeline.meters.clone(), limits.linger);
+    // Boxed, so that idle connections do not carry the space of a handshake.
+    let opened = Box::pin(async {
+        tokio::select! {
+            opened = open(&shared, socket, tls) => opened,
+            () = shutdown.reached(Phase::Draining) => None,
+        }
+    })
+    .await;
+    let Some(Opened { stream, facts, multiplexed }) = opened else { return };
+    pulse.begin(multiplexed);
+    let peer = Arc::new(Peer { address, tls: facts, pulse });
+    if multiplexed {
+        Box::pin(http2(shared, stream, peer, shutdown)).await;
+    } else {
+        Box::pin(http1(shared, stream, peer, shutdown)).await;
+    }
+}
+
+/// Ready for HTTP.
+struct Opened {
+    stream: Stream,
+    facts: Option<TlsFacts>,
+    multiplexed: bool,
+}
+
+/// Finds out what is spoken, and makes the TLS connection.
+async fn open(shared: &Shared, mut socket: Socket, tls: Option<TlsSource>) -> Option<Opened> {
+    let (meters, options) = (&shared.pipeline.meters, &shared.pipeline.options);
+    let Some(tls) = tls else {
+        let multiplexed =
+            options.h2c && timeout_at(Instant::now() + options.limits.head_time, preface(&socket)).await.ok()?;
+        return Some(Opened { stream: Stream::Plain(socket), facts: None, multiplexed });
+    };
+    let deadline = Instant::now() + options.limits.handshake_time;
+    let done = timeout_at(deadline, async {
+        // Looked at before a permit is taken: who says nothing holds none.
+        let mut first = [0; 1];
+        if socket.tcp().peek(&mut first).await.ok()? == 0 {
+            return None;
+        }
+        if first.first().is_some_and(u8::is_ascii_uppercase) {
+            meters.tls_plain.inc();
+            plain_on_tls(&mut socket).await.ok();
+            return None;
+        }
+        let _permit = shared.handshakes.acquire().await.ok()?;
+        match TlsAcceptor::from(tls()).accept(socket).await {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                meters.tls_failed.inc();
+                None
+            }
+        }
+    })
+    .await;
+    let Ok(done) = done else {
+        meters.tls_timed_out.inc();
+        return None;
+    };
+    let stream = done?;
+    let (_, session) = stream.get_ref();
+    let version = match session.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => {
+            meters.tls12.inc();
+            "1.2"
+        }
+        _ => {
+            meters.tls13.inc();
+            "1.3"
+        }
+    };
+    let facts = TlsFacts { version, server_name: session.server_name().map(str::to_owned) };
+    let multiplexed = session.alpn_protocol() == Some(b"h2");
+    Some(Opened { stream: Stream::Tls(Box::new(stream)), facts: Some(facts), multiplexed })
+}
+
+/// Whether HTTP/2 begins here: no method of HTTP/1.1 begins with `PR` but
+/// WebDAV's, which nobody sends to a registry.
+async fn preface(socket: &Socket) -> bool {
+    let mut bytes = [0; 2];
+    loop {
+        match socket.tcp().peek(&mut bytes).await {
+            Ok(1) if bytes.starts_with(b"P") => sleep(std::time::Duration::from_millis(5)).await,
+            Ok(2..) => return &bytes == b"PR",
+            _ => return false,
+        }
+    }
+}
+
+async fn plain_on_tls(socket: &mut Socket) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        PLAIN_ON_TLS.len()
+    );
+    socket.write_all(head.as_bytes()).await?;
+    socket.write_all(PLAIN_ON_TLS.as_bytes()).await?;
+    socket.shutdown().await
+}
+
+async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: Shutdown) {
+    let limits = shared.pipeline.options.limits.clone();
+    let pulse = peer.pulse.clone();
+    let for_farewell = shared.clone();
+    let wire = Wire::new(
+        stream,
+        Some(Framing::new(limits.head_bytes, limits.head_fields)),
+        pulse.clone(),
+        Arc::new(move |failure| for_farewell.pipeline.farewell(failure)),
+    );
+    let for_requests = shared.clone();
+    let service = service_fn(move |request| {
+        // Before the first poll: from here on it is under way.
+        let active = peer.pulse.request();
+        let (shared, peer) = (for_requests.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(shared.pipeline.serve(&peer, active, request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    if limits.head_fields > 100 {
+        // Beyond hyper's own bound, which costs nothing.
+        builder.max_headers(limits.head_fields);
+    }
+    let mut connection = builder
+        // The pulse has the time of heads and of idleness apart.
+        .header_read_timeout(None)
+        .timer(TokioTimer::new())
+        .max_header_size(limits.head_bytes)
+        .max_buf_size(limits.h1_buffer.max(8 << 10))
+        .writev(true)
+        .serve_connection(TokioIo::new(wire), service);
+    let ended =
+        drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, &pulse, &shared, &shutdown).await;
+    if let Some(Err(error)) = ended {
+        tracing::debug!(%error, "connection ended");
+        let mut wire = connection.into_parts().io.into_inner();
+        if wire.has_last_word() {
+            // Bounded by the time for lingering, which begins with it.
+            let patience = Instant::now() + limits.linger + limits.linger;
+            let _ = timeout_at(patience, wire.shutdown()).await;
+        }
+    }
+}
+
+async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: Shutdown) {
+    let limits = &shared.pipeline.options.limits;
+    let pulse = peer.pulse.clone();
+    // HTTP/2 says what it has to say itself.
+    let wire = Wire::new(stream, None, pulse.clone(), Arc::new(|_| bytes::Bytes::new()));
+    let for_requests = shared.clone();
+    let service = service_fn(move |request| {
+        // Before the first poll: from here on it is under way.
+        let active = peer.pulse.request();
+        let (shared, peer) = (for_requests.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(shared.pipeline.serve(&peer, active, request).await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.h2_streams)
+        .initial_stream_window_size(limits.h2_stream_window)
+        .initial_connection_window_size(limits.h2_connection_window)
+        .max_send_buf_size(limits.h2_send_buffer.clamp(16 << 10, 16 << 20))
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(limits.h2_pending_resets)
+        .max_local_error_reset_streams(limits.h2_local_resets)
+        .keep_alive_interval(limits.h2_ping)
+        .serve_connection(TokioIo::new(wire), service);
+    let ended = drive(pin!(connection), http2::Connection::graceful_shutdown, &pulse, &shared, &shutdown).await;
+    if let Some(Err(error)) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Polls a connection to its end, which comes by itself, by silence
+/// ([`Pulse::due`]) or by a shutdown. `None` if it was cut off.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    finish: impl Fn(Pin<&mut C>),
+    pulse: &Pulse,
+    shared: &Shared,
+    shutdown: &Shutdown,
+) -> Option<hyper::Result<()>>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let limits: &Limits = &shared.pipeline.options.limits;
+    let mut draining = Some(Box::pin(shutdown.reached(Phase::Draining)));
+    let mut stopping = None;
+    let mut timer = pin!(sleep(limits.keep_alive));
+    let mut armed: Option<Instant> = None;
+    // When a connection that was told to end is cut off.
+    let mut cut: Option<Instant> = None;
+    std::future::poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(ended));
+            }
+            if draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
+                draining = None;
+                stopping = Some(Box::pin(shutdown.reached(Phase::Stopping)));
+                finish(connection.as_mut());
+                continue;
+            }
+            if stopping.as_mut().is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready()) {
+                return Poll::Ready(None);
+            }
+            if cut.is_none() && pulse.is_over() {
+                finish(connection.as_mut());
+                cut = Some(Instant::now() + limits.linger);
+                continue;
+            }
+            let due = match cut {
+                Some(at) => Some((at, Silence::Stalled)),
+                None => pulse.due(limits),
+            };
+            let Some((at, silence)) = due else { return Poll::Pending };
+            let now = Instant::now();
+            if at <= now {
+                pulse.expire(silence);
+                match silence {
+                    Silence::Idle => finish(connection.as_mut()),
+                    // The handler sees that the body broke off, and answers.
+                    Silence::Read => {
+                        shared.pipeline.meters.silent.inc();
+                        continue;
+                    }
+                    Silence::Stalled => return Poll::Ready(None),
+                    Silence::Head | Silence::Write => shared.pipeline.meters.silent.inc(),
+                }
+                cut = Some(now + limits.linger);
+                continue;
+            }
+            // It is armed for the earliest time that was ever due: what moved
+            // on since is found out when it fires, and costs nothing before.
+            if armed.is_none_or(|armed| at < armed) {
+                timer.as_mut().reset(at);
+                armed = Some(at);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            armed = None;
+        }
+    })
+    .await
+}

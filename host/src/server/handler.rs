@@ -1,0 +1,100 @@
+//! What stands behind the server: something that answers requests.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Response, StatusCode, request::Parts};
+
+use crate::plane::Body;
+
+/// Answers requests. The server does the rest: framing, limits, logs, the
+/// rewriting of `Location` and `Link`, the operator's own header fields.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. Dropping the future (the client went away) ends
+    /// the work at its next step. `head.uri` has no prefix any more.
+    async fn handle(&self, head: Parts, body: hyper::body::Incoming, facts: Arc<Facts>) -> Answer;
+
+    /// The media type and body of an answer that the host gives itself.
+    fn failure_body(&self, kind: HostFailure) -> (http::HeaderValue, Bytes);
+}
+
+/// What the server knows of a request beyond its head.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// For logs and for answers to failures; made by the server.
+    pub request_id: String,
+    /// The client, as the connection or a trusted proxy names it.
+    pub client: IpAddr,
+    /// The TLS connection that ends here, if one does.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What is known of a TLS connection.
+#[derive(Debug, Clone)]
+pub struct TlsFacts {
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// The name that the client asked for.
+    pub server_name: Option<String>,
+}
+
+/// A response, and what is to be recorded beside it.
+pub struct Answer {
+    /// Head and body. `Content-Length` is the server's to set, from the body's
+    /// exact size; for `HEAD` too, where it then sends no body.
+    pub response: Response<Body>,
+    /// Names and values that the module gave, for the access log.
+    pub notes: Vec<(String, String)>,
+    /// Why it failed, where the host had to answer: for the log only.
+    pub cause: Option<String>,
+    /// Time spent in the guest itself.
+    pub guest_time: Duration,
+}
+
+/// Why the host has to answer a request itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HostFailure {
+    /// 400: not a request.
+    BadRequest,
+    /// 408: the client was silent for too long.
+    TimedOut,
+    /// 413: beyond the host's limits.
+    TooLarge,
+    /// 431: the head is too large.
+    HeadTooLarge,
+    /// 500: the module failed.
+    Internal,
+    /// 503: too busy, or stopping.
+    Unavailable,
+    /// 507: the storage is full.
+    NoSpace,
+}
+
+impl HostFailure {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::BadRequest,
+        Self::TimedOut,
+        Self::TooLarge,
+        Self::HeadTooLarge,
+        Self::Internal,
+        Self::Unavailable,
+        Self::NoSpace,
+    ];
+
+    /// The status that goes with it.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! HTTP and TLS: from a listening socket to a [`Handler`] and back.
+//!
+//! The server frames, bounds and records; what a request means is for the
+//! handler to know. A request passes these rooms:
+//!
+//! ```text
+//! accept → connection ─ socket (stalls, lingering) ─ TLS ─ wire (HTTP/1.1 framing) ─ hyper
+//!                                                              │
+//!   pipeline: check → forwarded → prefix → Handler → answer (framing, rewriting, headers) → record
+//! ```
+//!
+//! Nothing here has a total time: a body may take as long as its bytes keep
+//! moving. What may not happen is silence ([`Limits`]).
+
+mod accept;
+mod admin;
+mod answer;
+mod check;
+mod connection;
+mod escape;
+mod forwarded;
+mod framing;
+mod handler;
+mod health;
+mod listen;
+mod meters;
+mod options;
+mod pipeline;
+mod pulse;
+mod record;
+mod request_id;
+mod rewrite;
+mod shutdown;
+mod slots;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use self::{
+    accept::Server,
+    admin::Admin,
+    escape::{Escaped, escaped},
+    handler::{Answer, Facts, Handler, HostFailure, TlsFacts},
+    health::Health,
+    listen::{Endpoint, TlsSource, listen},
+    options::{Limits, Options},
+    shutdown::{Phase, Shutdown, Trigger},
+};

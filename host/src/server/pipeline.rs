@@ -1,0 +1,172 @@
+//! What every request goes through.
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONNECTION, HOST},
+};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::{
+    answer, check,
+    connection::Peer,
+    escape::escaped,
+    forwarded::{Origin, Trust},
+    handler::{Answer, Facts, Handler, HostFailure},
+    health::Health,
+    meters::Meters,
+    options::Options,
+    pulse::Active,
+    record::{Record, Sent},
+    request_id, rewrite,
+};
+use crate::plane::Body;
+
+/// What all requests share.
+pub(super) struct Pipeline {
+    pub(super) options: Options,
+    pub(super) trust: Trust,
+    pub(super) meters: Arc<Meters>,
+    handler: Arc<dyn Handler>,
+    health: Arc<Health>,
+}
+
+impl Pipeline {
+    pub(super) fn new(
+        mut options: Options,
+        handler: Arc<dyn Handler>,
+        health: Arc<Health>,
+        meters: Arc<Meters>,
+    ) -> Self {
+        options.headers = answer::without_framing(options.headers);
+        options.prefix = match options.prefix.trim_matches('/') {
+            "" => String::new(),
+            prefix => format!("/{prefix}"),
+        };
+        options.host = options.host.map(|host| host.trim_end_matches('/').to_owned());
+        let trust = Trust::new(options.trusted_proxies.clone());
+        Self { options, trust, meters, handler, health }
+    }
+
+    /// The bytes of an answer to what never became a request.
+    pub(super) fn farewell(&self, failure: HostFailure) -> Bytes {
+        answer::farewell(&*self.handler, &self.options.headers, failure)
+    }
+
+    /// Answers one request.
+    pub(super) async fn serve(&self, peer: &Peer, active: Active, request: Request<Incoming>) -> Response<Sent> {
+        let (mut head, body) = request.into_parts();
+        let id = request_id::next();
+        let mut record = Record::begin(&head, id.clone(), peer.address, active, self.meters.clone());
+        let has_body = !body.is_end_stream();
+        let (version, method) = (head.version, head.method.clone());
+
+        let origin = self.trust.origin(peer.address, &mut head.headers);
+        record.client = origin.client;
+        let admitted = self.admit(&mut head);
+        let malformed = admitted.as_ref().is_err_and(|response| response.status() == StatusCode::BAD_REQUEST);
+        let base = self.base(peer, &origin, &head.headers);
+        let answer = match admitted {
+            Err(response) => host_answer(*response),
+            Ok(()) => {
+                let facts = Facts { request_id: id.clone(), client: origin.client, tls: peer.tls.clone() };
+                self.guarded(self.handler.handle(head, body, Arc::new(facts))).await
+            }
+        };
+
+        let Answer { mut response, notes, cause, guest_time } = answer;
+        if let Some(cause) = cause {
+            tracing::error!(request_id = %id, cause = %escaped(cause.as_bytes()), "request failed");
+        }
+        if response.status().is_informational() {
+            tracing::error!(request_id = %id, status = response.status().as_u16(), "an answer that is none");
+            response = answer::failure(&*self.handler, HostFailure::Internal);
+        }
+        answer::frame(&mut response, &method);
+        rewrite::rewrite(response.headers_mut(), &base);
+        if response.status().is_server_error()
+            && let Ok(id) = HeaderValue::try_from(id)
+        {
+            response.headers_mut().insert(answer::REQUEST_ID, id);
+        }
+        answer::set_headers(response.headers_mut(), &self.options.headers);
+        // An answer that came before the end of the body ends the connection:
+        // said here, since hyper finds out only later. So does one to what
+        // another reader of the same bytes may have taken for something else.
+        if version != Version::HTTP_2 && (malformed || (has_body && peer.pulse.in_body())) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        record.status = Some(response.status());
+        (record.notes, record.guest) = (notes, guest_time);
+        response.map(|body| Sent::new(body, record))
+    }
+
+    /// Whether the handler gets to see it; if not, the answer.
+    fn admit(&self, head: &mut http::request::Parts) -> Result<(), Box<Response<Body>>> {
+        let refuse = |failure| Box::new(answer::failure(&*self.handler, failure));
+        check::check(head, &self.options.limits).map_err(refuse)?;
+        if !self.health.is_ok() {
+            return Err(refuse(HostFailure::Unavailable));
+        }
+        if check::strip_prefix(head, &self.options.prefix) {
+            return Ok(());
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        Err(Box::new(response))
+    }
+
+    /// What goes before the paths in `Location` and `Link`.
+    fn base(&self, peer: &Peer, origin: &Origin, headers: &HeaderMap) -> Cow<'_, str> {
+        let prefix = &self.options.prefix;
+        if let Some(host) = &self.options.host {
+            return Cow::Owned(format!("{host}{prefix}"));
+        }
+        if self.options.relative_urls != Some(false) {
+            return Cow::Borrowed(prefix);
+        }
+        let Some(host) = origin.host.as_deref().or_else(|| headers.get(HOST)?.to_str().ok()) else {
+            return Cow::Borrowed(prefix);
+        };
+        let scheme = origin.scheme.unwrap_or(if peer.tls.is_some() { "https" } else { "http" });
+        Cow::Owned(format!("{scheme}://{host}{prefix}"))
+    }
+
+    /// A panic in a handler is a 500 and a line in the log.
+    async fn guarded(&self, handling: impl Future<Output = Answer>) -> Answer {
+        let mut handling = pin!(handling);
+        // After a panic it is not polled again, and only dropped.
+        let caught = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+            Err(panic) => Poll::Ready(Err(message(&*panic))),
+        })
+        .await;
+        caught.unwrap_or_else(|message| {
+            self.meters.panics.inc();
+            let mut answer = host_answer(answer::failure(&*self.handler, HostFailure::Internal));
+            answer.cause = Some(format!("panic: {message}"));
+            answer
+        })
+    }
+}
+
+fn host_answer(response: Response<Body>) -> Answer {
+    Answer { response, notes: Vec::new(), cause: None, guest_time: Duration::ZERO }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("of no known kind").to_owned()
+}

@@ -1,0 +1,182 @@
+//! What is written down of each request, at its very end.
+
+use std::{
+    fmt::Write as _,
+    io,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, StatusCode, Uri, Version,
+    header::{CONTENT_LENGTH, USER_AGENT},
+    request::Parts,
+};
+use http_body::{Body as _, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::{escape::escaped, meters::Meters, pulse::Active};
+use crate::{metrics::Held, plane::Body};
+
+/// One request. Dropping it writes it down: when the last byte of the answer
+/// is handed on, or when there will be no more.
+pub(super) struct Record {
+    pulse: Active,
+    meters: Arc<Meters>,
+    _in_flight: Held,
+    started: Instant,
+    id: String,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    agent: Option<HeaderValue>,
+    declared: Option<u64>,
+    pub(super) client: IpAddr,
+    pub(super) status: Option<StatusCode>,
+    pub(super) notes: Vec<(String, String)>,
+    pub(super) guest: Duration,
+    /// Bytes that the answer's body was to have.
+    expected: Option<u64>,
+    sent: u64,
+    /// The end of the body was reached.
+    complete: bool,
+    sending: bool,
+}
+
+impl Record {
+    /// A request begins.
+    pub(super) fn begin(head: &Parts, id: String, client: IpAddr, pulse: Active, meters: Arc<Meters>) -> Box<Self> {
+        let declared = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        Box::new(Self {
+            _in_flight: meters.in_flight.hold(),
+            pulse,
+            meters,
+            started: Instant::now(),
+            id,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
+            agent: head.headers.get(USER_AGENT).cloned(),
+            declared,
+            client,
+            status: None,
+            notes: Vec::new(),
+            guest: Duration::ZERO,
+            expected: None,
+            sent: 0,
+            complete: false,
+            sending: false,
+        })
+    }
+
+    /// Bytes of the request's body: on HTTP/1.1 as they came, on HTTP/2 as
+    /// declared, which it enforces.
+    fn received(&self) -> u64 {
+        match self.version {
+            Version::HTTP_2 => self.declared.unwrap_or(0),
+            _ => self.pulse.body(),
+        }
+    }
+
+    fn write(&self) {
+        let took = self.started.elapsed();
+        self.meters.request(&self.method, self.status, took);
+        if !tracing::enabled!(target: "access", tracing::Level::INFO) {
+            return;
+        }
+        let mut notes = String::new();
+        for (name, value) in &self.notes {
+            let space = if notes.is_empty() { "" } else { " " };
+            let _ = write!(notes, "{space}{}={}", escaped(name.as_bytes()), escaped(value.as_bytes()));
+        }
+        tracing::info!(
+            target: "access",
+            request_id = %self.id,
+            client = %self.client,
+            method = %escaped(self.method.as_str().as_bytes()),
+            path = %escaped(self.uri.path().as_bytes()),
+            query = %escaped(self.uri.query().unwrap_or_default().as_bytes()),
+            protocol = ?self.version,
+            status = self.status.map_or(0, |status| status.as_u16()),
+            received = self.received(),
+            sent = self.sent,
+            aborted = !self.complete,
+            duration_us = micros(took),
+            guest_us = micros(self.guest),
+            user_agent = %escaped(self.agent.as_ref().map_or(b"", |agent| agent.as_bytes())),
+            notes = %notes,
+        );
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.write();
+        if self.sending {
+            self.pulse.sending(false);
+        }
+    }
+}
+
+pin_project! {
+    /// An answer's body, watched.
+    pub(super) struct Sent {
+        #[pin]
+        body: Body,
+        record: Option<Box<Record>>,
+    }
+}
+
+impl Sent {
+    pub(super) fn new(body: Body, mut record: Box<Record>) -> Self {
+        if body.is_end_stream() {
+            record.complete = true;
+            return Self { body, record: Some(record) };
+        }
+        record.expected = body.size_hint().exact();
+        record.sending = true;
+        record.pulse.sending(true);
+        Self { body, record: Some(record) }
+    }
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let this = self.project();
+        let polled = this.body.poll_frame(cx);
+        if let Some(record) = this.record {
+            match &polled {
+                Poll::Pending => {}
+                Poll::Ready(Some(Ok(frame))) => {
+                    record.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    record.complete = record.expected == Some(record.sent);
+                    record.pulse.moved();
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::error!(request_id = %record.id, cause = %escaped(error.to_string().as_bytes()), "the answer broke off");
+                }
+                Poll::Ready(None) => record.complete = record.expected.is_none_or(|expected| expected == record.sent),
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

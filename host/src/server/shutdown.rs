@@ -1,0 +1,81 @@
+//! Stopping: first gently, then at once.
+
+use std::io;
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// How far the end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Not begun.
+    Running,
+    /// Nothing new is begun, what was begun goes on.
+    Draining,
+    /// All ends now.
+    Stopping,
+}
+
+/// Says that it is time to stop.
+#[derive(Debug, Clone)]
+pub struct Trigger(watch::Sender<Phase>);
+
+impl Trigger {
+    /// One to trigger with, one to wait on.
+    #[must_use]
+    pub fn new() -> (Self, Shutdown) {
+        let (sender, receiver) = watch::channel(Phase::Running);
+        (Self(sender), Shutdown(receiver))
+    }
+
+    /// Goes on to the given phase; never back.
+    pub fn advance(&self, to: Phase) {
+        self.0.send_if_modified(|phase| {
+            let later = to > *phase;
+            *phase = to.max(*phase);
+            later
+        });
+    }
+
+    /// Drains on the first SIGTERM or SIGINT and stops on the second, from now
+    /// on and as long as the runtime runs.
+    pub fn on_signals(&self) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let trigger = self.clone();
+        tokio::spawn(async move {
+            for phase in [Phase::Draining, Phase::Stopping] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                tracing::info!(?phase, "stop signal");
+                trigger.advance(phase);
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Says when it is time to stop.
+#[derive(Debug, Clone)]
+pub struct Shutdown(watch::Receiver<Phase>);
+
+impl Shutdown {
+    /// How far it is now.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    /// Waits until that phase or a later one. If the trigger is gone, it waits
+    /// for ever.
+    pub async fn reached(&self, phase: Phase) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|now| *now >= phase).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Storage in one directory of a filesystem.
+//!
+//! The directory is a capability: a `cap_std` handle that was opened once, and
+//! nothing here knows its path. Everything of the host's own is below
+//! `.skerry` in it.
+
+mod commit;
+mod errors;
+mod files;
+mod flush;
+mod janitor;
+mod listing;
+mod locks;
+mod object;
+mod options;
+mod read;
+mod stage;
+mod stamp;
+mod sweep;
+mod tree;
+mod uploads;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cap_std::fs::Dir;
+use tokio::sync::Semaphore;
+
+pub use self::options::{Durability, Options, Threads};
+use self::{
+    errors::failure,
+    flush::{Flusher, Known, Target},
+    listing::Listings,
+    locks::{Locks, Pending},
+    stage::Stage,
+    tree::Tree,
+    uploads::Uploads,
+};
+use super::{Change, Expectation, Failure, Key, Listing, Metadata, Object, Storage, Upload};
+
+/// Objects in a directory.
+pub struct Directory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tree: Tree,
+    /// By device; empty where nothing can be written.
+    stages: Vec<(u64, Arc<Stage>)>,
+    options: Options,
+    pools: Pools,
+    locks: Arc<Locks>,
+    pending: Arc<Pending>,
+    known: Known,
+    flusher: Flusher,
+    listings: Listings,
+    uploads: Uploads,
+}
+
+struct Pools {
+    reads: Arc<Semaphore>,
+    commits: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
+    listings: Arc<Semaphore>,
+    hashes: Arc<Semaphore>,
+}
+
+impl Directory {
+    /// Opens the storage in `root`, and cleans up after processes that died.
+    /// Within a tokio runtime, uploads that nobody uses are closed in time.
+    ///
+    /// On a filesystem that is mounted read-only it opens too, and every write
+    /// is [`Failure::ReadOnly`].
+    ///
+    /// # Errors
+    /// [`Failure::Io`] with what is wrong; [`Failure::Busy`] if another
+    /// process is starting and does not end.
+    pub fn open(root: Dir, options: Options) -> Result<Arc<Self>, Failure> {
+        let tree = Tree::open(root, &options.allowed_links).map_err(|errno| failure(errno, "opening the storage"))?;
+        let flusher = Flusher::default();
+        let (stages, states) = match own(&tree, &flusher) {
+            Ok(own) => own,
+            Err(Failure::ReadOnly) => {
+                tracing::warn!("the storage is read-only");
+                (Vec::new(), None)
+            }
+            Err(other) => return Err(other),
+        };
+        let pool = |size: usize| Arc::new(Semaphore::new(size.max(1)));
+        let threads = &options.threads;
+        let inner = Arc::new(Inner {
+            pools: Pools {
+                reads: pool(threads.reads),
+                commits: pool(threads.commits),
+                writes: pool(threads.writes),
+                listings: pool(threads.listings),
+                hashes: pool(threads.hashes),
+            },
+            uploads: Uploads::new(options.max_open_uploads, states),
+            listings: Listings::new(options.listing_cache),
+            tree,
+            stages,
+            options,
+            locks: Arc::default(),
+            pending: Arc::default(),
+            known: Known::default(),
+            flusher,
+        });
+        janitor::start(&inner);
+        Ok(Arc::new(Self { inner }))
+    }
+
+    /// What writes are worth here; `Weak` may come to light later than at the
+    /// start.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        if self.inner.stages.is_empty() {
+            Durability::ReadOnly
+        } else if self.inner.flusher.is_weak() {
+            Durability::Weak
+        } else {
+            Durability::Full
+        }
+    }
+
+    /// Uploads that requests use just now, and those that stay open between
+    /// two requests.
+    #[must_use]
+    pub fn open_uploads(&self) -> (usize, usize) {
+        self.inner.uploads.count()
+    }
+}
+
+type Own = (Vec<(u64, Arc<Stage>)>, Option<uploads::States>);
+
+/// Opens what is the host's own, on each device that objects lie on.
+fn own(tree: &Tree, flusher: &Flusher) -> Result<Own, Failure> {
+    let mut stages: Vec<(u64, Arc<Stage>)> = Vec::new();
+    let mut states = None;
+    // The root is last in the list, and first here: the states are there.
+    for base in tree.bases().iter().rev() {
+        if base.place.is_some() && stages.iter().any(|(device, _)| *device == base.device) {
+            continue;
+        }
+        let home = stage::home(&base.dir)?;
+        let _starting = stage::lock_start(&home)?;
+        let stage = Stage::open(&home)?;
+        if base.place.is_none() {
+            states = Some(uploads::States::open(&home, stage.clone())?);
+        }
+        let directory = tree.directory(base.place.as_ref()).map_err(|errno| failure(errno, "opening the storage"))?;
+        flusher.sync(vec![Target::Directory(Arc::new(directory))])?;
+        stages.push((base.device, stage));
+    }
+    Ok((stages, states))
+}
+
+impl Inner {
+    /// The staging directory from which `place` can be reached by a rename.
+    fn stage(&self, place: Option<&Key>) -> Result<&Arc<Stage>, Failure> {
+        let (base, _) = self.tree.base(place).map_err(|errno| failure(errno, "a key"))?;
+        let found = self.stages.iter().find(|(device, _)| *device == base.device);
+        found.map(|(_, stage)| stage).ok_or(Failure::ReadOnly)
+    }
+
+    /// Where a file waits whose key is not known yet: with the longest link,
+    /// as nearly all keys lie below it.
+    fn default_stage(&self) -> Result<&Arc<Stage>, Failure> {
+        self.stages.last().map(|(_, stage)| stage).ok_or(Failure::ReadOnly)
+    }
+
+    /// Runs `job` on a thread that may block, when the pool has room. Once
+    /// begun it ends, though its caller may be gone.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        pool: &Arc<Semaphore>,
+        job: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let permit = pool.clone().acquire_owned().await.map_err(|_| Failure::Busy)?;
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            job()
+        });
+        task.await.unwrap_or_else(|error| Err(Failure::Io(format!("a blocking job failed: {error}"))))
+    }
+}
+
+#[async_trait]
+impl Storage for Directory {
+    async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, Failure> {
+        self.inner.read(key, limit).await
+    }
+
+    async fn stat(&self, key: &Key) -> Result<Metadata, Failure> {
+        self.inner.stat(key).await
+    }
+
+    async fn page(&self, parent: Option<&Key>, after: Option<&str>, limit: u32) -> Result<Listing, Failure> {
+        self.inner.page(parent.cloned(), after, limit).await
+    }
+
+    async fn commit(&self, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure> {
+        commit::check(&expect, &changes)?;
+        if self.inner.stages.is_empty() && !changes.is_empty() {
+            return Err(Failure::ReadOnly);
+        }
+        let held = self.inner.locks.lock(commit::locks(&expect, &changes)).await;
+        let inner = self.inner.clone();
+        let job = move || {
+            let _held = held;
+            commit::run(&inner, None, &expect, changes)
+        };
+        self.inner.blocking(&self.inner.pools.commits, job).await
+    }
+
+    async fn open(&self, key: &Key) -> Result<Box<dyn Object>, Failure> {
+        Ok(Box::new(self.inner.open(key).await?))
+    }
+
+    async fn create_upload(&self, key: Key, beside: Vec<(Key, Bytes)>) -> Result<Box<dyn Upload>, Failure> {
+        Ok(Box::new(self.inner.create_upload(key, beside).await?))
+    }
+
+    async fn temporary_upload(&self) -> Result<Box<dyn Upload>, Failure> {
+        Ok(Box::new(self.inner.temporary_upload()?))
+    }
+
+    async fn resume_upload(&self, key: Key) -> Result<Box<dyn Upload>, Failure> {
+        Ok(Box::new(self.inner.resume_upload(key).await?))
+    }
+
+    async fn check(&self) -> Result<(), Failure> {
+        let inner = self.inner.clone();
+        self.inner.blocking(&self.inner.pools.commits, move || inner.default_stage()?.probe()).await
+    }
+
+    async fn close(&self) {
+        self.inner.close_uploads().await;
+    }
+}

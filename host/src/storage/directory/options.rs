@@ -1,0 +1,63 @@
+//! How a [`Directory`](super::Directory) is to behave, and what it is worth.
+
+use std::time::Duration;
+
+use crate::storage::Key;
+
+/// Settings of a [`Directory`](super::Directory).
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Keys of directories that may be symbolic links, to another disk say.
+    /// They are followed once, when the directory is opened; no other link is.
+    pub allowed_links: Vec<Key>,
+    /// Uploads that requests use at once; one more is `Busy`.
+    pub max_open_uploads: usize,
+    /// Uploads that stay open between two requests.
+    pub idle_uploads: usize,
+    /// How long they do.
+    pub idle_upload: Duration,
+    /// Bytes of names kept of directories that do not change.
+    pub listing_cache: usize,
+    /// Threads that may wait for a disk at once, by kind of work.
+    pub threads: Threads,
+}
+
+/// Bounds on blocking work. Each kind has its own, so that many slow uploads
+/// never keep a commit from the disk.
+#[derive(Debug, Clone)]
+pub struct Threads {
+    /// Reads of what is not in the page cache.
+    pub reads: usize,
+    /// Commits, and what else is synced.
+    pub commits: usize,
+    /// Writing and hashing of uploads.
+    pub writes: usize,
+    /// Listings of directories.
+    pub listings: usize,
+    /// Reading whole uploads again, to hash them.
+    pub hashes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            allowed_links: Vec::new(),
+            max_open_uploads: 4096,
+            idle_uploads: 256,
+            idle_upload: Duration::from_secs(60),
+            listing_cache: 8 << 20,
+            threads: Threads { reads: 64, commits: 64, writes: 32, listings: 4, hashes: 4 },
+        }
+    }
+}
+
+/// What an answered write is worth after a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on the disk, content and name.
+    Full,
+    /// This filesystem cannot sync directories: the name may be lost.
+    Weak,
+    /// Nothing can be written.
+    ReadOnly,
+}

@@ -1,0 +1,205 @@
+//! Uploads between two requests, two processes and two writers.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rustix::fs::{FlockOperation, flock};
+
+use super::{fresh, get, open, open_with};
+use crate::storage::{
+    Algorithm, Change, Directory, Failure, Options, Storage,
+    suite::{key, pattern, sha256},
+};
+
+fn states(path: &Path) -> Vec<PathBuf> {
+    fs::read_dir(path.join(".skerry/uploads")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_request_waits_a_moment_for_the_one_before() {
+    let (_temp, store) = fresh();
+    let upload = store.create_upload(key("u/1/data"), vec![]).await.unwrap();
+    let next = tokio::spawn({
+        let store = store.clone();
+        async move { store.resume_upload(key("u/1/data")).await.map(drop) }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(upload);
+    assert_eq!(next.await.unwrap(), Ok(()));
+}
+
+/// An upload of `size` bytes that some process left.
+async fn left(store: &Directory, size: usize) -> Bytes {
+    let bytes = pattern(size);
+    let mut upload = store.create_upload(key("u/1/data"), vec![]).await.unwrap();
+    upload.write(vec![bytes.clone()]).await.unwrap();
+    upload.pause().await.unwrap();
+    bytes
+}
+
+async fn resumes(store: &Directory, bytes: &[u8]) {
+    let mut upload = store.resume_upload(key("u/1/data")).await.unwrap();
+    assert_eq!(upload.offset(), bytes.len() as u64);
+    assert_eq!(upload.digest(Algorithm::Sha256).await.unwrap(), sha256(bytes));
+    upload.write(vec!["more".into()]).await.unwrap();
+    let whole = [bytes, b"more"].concat();
+    upload.finish(key("b"), sha256(&whole), vec![], vec![]).await.unwrap();
+    assert_eq!(get(store, "b").await.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn an_upload_outlives_a_killed_process() {
+    let (temp, store) = fresh();
+    let bytes = left(&store, 300_000).await;
+    drop(store);
+    assert_eq!(states(temp.path()).len(), 0, "nothing was closed in good order");
+    resumes(&open(temp.path()), &bytes).await;
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_from_its_saved_state() {
+    let (temp, store) = fresh();
+    let bytes = left(&store, 300_000).await;
+    store.close().await;
+    assert_eq!(store.temporary_upload().await.err(), Some(Failure::Busy));
+    drop(store);
+    assert_eq!(states(temp.path()).len(), 1);
+    let store = open(temp.path());
+    let state = store.inner.uploads.states.as_ref().unwrap();
+    let file = fs::File::open(temp.path().join("u/1/data")).unwrap();
+    assert_eq!(state.load(&key("u/1/data"), &file).unwrap().digest(), sha256(&bytes));
+    assert!(state.load(&key("u/2/data"), &file).is_none());
+    resumes(&store, &bytes).await;
+    assert_eq!(states(temp.path()).len(), 0);
+}
+
+#[tokio::test]
+async fn a_large_chunk_is_synced_before_its_answer_and_a_small_one_is_not() {
+    let (temp, store) = fresh();
+    let bytes = left(&store, 9 << 20).await;
+    assert_eq!(states(temp.path()).len(), 1);
+    drop(store);
+    resumes(&open(temp.path()), &bytes).await;
+}
+
+#[tokio::test]
+async fn a_forged_or_stale_state_is_ignored() {
+    type Harm = fn(&Path, &Path);
+    let harms: [(&str, Harm); 5] = [
+        ("another mac", |state, _| {
+            let mut content = fs::read(state).unwrap();
+            let last = content.len() - 1;
+            content[last] ^= 1;
+            fs::write(state, content).unwrap();
+        }),
+        ("cut", |state, _| fs::write(state, &fs::read(state).unwrap()[..40]).unwrap()),
+        ("another key", |state, _| fs::write(state.parent().unwrap().with_file_name("key"), [7; 64]).unwrap()),
+        ("bytes changed in place", |_, data| {
+            let content = fs::read(data).unwrap();
+            fs::write(data, content.iter().rev().copied().collect::<Vec<_>>()).unwrap();
+        }),
+        ("bytes added by another writer", |_, data| fs::write(data, pattern(400_000)).unwrap()),
+    ];
+    for (name, harm) in harms {
+        println!("{name}");
+        let (temp, store) = fresh();
+        left(&store, 300_000).await;
+        store.close().await;
+        drop(store);
+        let data = temp.path().join("u/1/data");
+        harm(&states(temp.path())[0], &data);
+        let store = open(temp.path());
+        let state = store.inner.uploads.states.as_ref().unwrap();
+        assert!(state.load(&key("u/1/data"), fs::File::open(&data).unwrap()).is_none());
+        resumes(&store, &fs::read(&data).unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_open_upload_that_somebody_else_changed_is_read_anew() {
+    let (temp, store) = fresh();
+    let data = temp.path().join("u/1/data");
+    left(&store, 1000).await;
+    assert_eq!(store.open_uploads(), (0, 1));
+    fs::write(&data, pattern(2000)).unwrap();
+    drop(store.resume_upload(key("u/1/data")).await.unwrap());
+    fs::remove_file(&data).unwrap();
+    fs::write(&data, "another file").unwrap();
+    resumes(&store, b"another file").await;
+    left(&store, 1000).await;
+    fs::remove_dir_all(temp.path().join("u")).unwrap();
+    assert_eq!(store.resume_upload(key("u/1/data")).await.err(), Some(Failure::NotFound));
+    assert_eq!(store.open_uploads(), (0, 0));
+}
+
+#[tokio::test]
+async fn another_process_keeps_its_upload() {
+    let (temp, store) = fresh();
+    let second = open(temp.path());
+    let mut upload = store.create_upload(key("u/1/data"), vec![]).await.unwrap();
+    assert_eq!(second.resume_upload(key("u/1/data")).await.err(), Some(Failure::Busy));
+    upload.write(vec![pattern(10)]).await.unwrap();
+    drop(upload);
+    let mut there = second.resume_upload(key("u/1/data")).await.unwrap();
+    assert_eq!(there.offset(), 10);
+    assert_eq!(store.resume_upload(key("u/1/data")).await.err(), Some(Failure::Busy));
+    there.write(vec!["more".into()]).await.unwrap();
+    drop(there);
+    resumes(&store, &[&pattern(10)[..], b"more"].concat()).await;
+}
+
+#[tokio::test]
+async fn a_foreign_lock_does_not_lose_the_open_upload() {
+    let (temp, store) = fresh();
+    let bytes = left(&store, 10).await;
+    let file = fs::File::open(temp.path().join("u/1/data")).unwrap();
+    flock(&file, FlockOperation::LockExclusive).unwrap();
+    assert_eq!(store.resume_upload(key("u/1/data")).await.err(), Some(Failure::Busy));
+    drop(file);
+    resumes(&store, &bytes).await;
+}
+
+#[tokio::test]
+async fn uploads_are_bounded() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = open_with(temp.path(), Options { max_open_uploads: 3, idle_uploads: 2, ..Options::default() });
+    let mut open = Vec::new();
+    for n in 0..3 {
+        open.push(store.create_upload(key(&format!("u/{n}/data")), vec![]).await.unwrap());
+    }
+    assert_eq!(store.temporary_upload().await.err(), Some(Failure::Busy));
+    assert_eq!(store.resume_upload(key("u/9/data")).await.err(), Some(Failure::Busy));
+    for upload in &mut open {
+        upload.write(vec![pattern(10)]).await.unwrap();
+    }
+    drop(open);
+    for _ in 0..500 {
+        if store.open_uploads() == (0, 2) && states(temp.path()).len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((store.open_uploads(), states(temp.path()).len()), ((0, 2), 1));
+    for n in 0..3 {
+        assert_eq!(store.resume_upload(key(&format!("u/{n}/data"))).await.unwrap().offset(), 10);
+    }
+}
+
+#[tokio::test]
+async fn states_of_removed_uploads_are_swept() {
+    let (temp, store) = fresh();
+    left(&store, 10).await;
+    drop(store.create_upload(key("u/2/data"), vec![]).await.unwrap());
+    store.inner.evict_uploads(Duration::ZERO);
+    assert_eq!(states(temp.path()).len(), 1, "an empty upload needs no state");
+    store.inner.uploads.states.as_ref().unwrap().sweep(&store.inner.tree);
+    assert_eq!(states(temp.path()).len(), 1);
+    store.commit(vec![], vec![Change::RemoveTree(key("u/1"))]).await.unwrap();
+    fs::write(temp.path().join(".skerry/uploads/rubbish"), "x").unwrap();
+    store.inner.uploads.states.as_ref().unwrap().sweep(&store.inner.tree);
+    assert_eq!(states(temp.path()).len(), 0);
+}

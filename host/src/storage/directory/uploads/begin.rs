@@ -1,0 +1,182 @@
+//! Beginning an upload, and going on with one.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use rustix::{
+    fs::{AtFlags, OFlags, fstat, unlinkat},
+    io::Errno,
+};
+
+use super::{Inner, handle::Handle, live::Live, lock};
+use crate::storage::{
+    Algorithm, Failure, Hasher, Key,
+    directory::{
+        errors::{failure, looking},
+        files,
+        flush::Target,
+        locks::Mode,
+        stamp::{self, Stamp},
+        tree::{self, Wait},
+    },
+};
+
+const MAX_BESIDE: usize = 16;
+const MAX_BESIDE_BYTES: usize = 64 << 10;
+
+impl Inner {
+    pub(in crate::storage::directory) async fn create_upload(
+        self: &Arc<Self>,
+        key: Key,
+        beside: Vec<(Key, Bytes)>,
+    ) -> Result<Handle, Failure> {
+        let Some(parent) = key.parent() else {
+            return Err(Failure::InvalidKey(String::from("an upload needs a directory of its own")));
+        };
+        if beside.len() > MAX_BESIDE || beside.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MAX_BESIDE_BYTES {
+            return Err(Failure::TooLarge(MAX_BESIDE_BYTES as u64));
+        }
+        if beside.iter().any(|(other, _)| other.parent().as_ref() != Some(&parent) || *other == key) {
+            return Err(Failure::InvalidKey(String::from("an object that is not beside its upload")));
+        }
+        if self.tree.holds_link(&parent) {
+            return Err(Failure::InvalidKey(String::from("an upload in a directory that is not its own")));
+        }
+        let mut lease = self.lease(Some(key.clone()))?;
+        if lease.live.is_some() {
+            return Err(Failure::Conflict(key));
+        }
+        let held = self.locks.lock([(parent, Mode::Exclusive)]).await;
+        let job = move || {
+            let _held = held;
+            let file = make(&lease.inner, &key, &beside)?;
+            lease.live = Some(Box::new(Live::new(Some(key), Some(file))));
+            Ok(lease)
+        };
+        Ok(Handle::new(self.blocking(&self.pools.commits, job).await?))
+    }
+
+    pub(in crate::storage::directory) fn temporary_upload(self: &Arc<Self>) -> Result<Handle, Failure> {
+        let mut lease = self.lease(None)?;
+        lease.live = Some(Box::new(Live::new(None, None)));
+        Ok(Handle::new(lease))
+    }
+
+    pub(in crate::storage::directory) async fn resume_upload(self: &Arc<Self>, key: Key) -> Result<Handle, Failure> {
+        if key.parent().is_none_or(|parent| self.tree.holds_link(&parent)) {
+            return Err(Failure::NotFound);
+        }
+        let mut lease = self.lease_soon(&key).await?;
+        if let Some(live) = lease.live.take() {
+            let fits = still(self, &key, &live)?;
+            if fits {
+                lease.live = Some(live);
+                return Ok(Handle::new(lease));
+            }
+            // Somebody else changed or replaced the file: the disk decides.
+        }
+        let stop = Stop::default();
+        let stopped = stop.0.clone();
+        let job = move || {
+            let live = from_disk(&lease.inner, key, &|| stopped.load(Ordering::Relaxed))?;
+            lease.live = Some(Box::new(live));
+            Ok(lease)
+        };
+        let lease = self.blocking(&self.pools.hashes, job).await;
+        drop(stop);
+        Ok(Handle::new(lease?))
+    }
+}
+
+/// Tells a job that its request is gone.
+#[derive(Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes the objects beside an upload and its empty data. Nothing is synced:
+/// a power cut may take an upload that received nothing.
+fn make(inner: &Arc<Inner>, key: &Key, beside: &[(Key, Bytes)]) -> Result<OwnedFd, Failure> {
+    let parent = key.parent();
+    let made = &mut |place| inner.listings.forget(&place);
+    let directory =
+        inner.tree.make_directory(parent.as_ref(), made).map_err(|errno| failure(errno, "making a directory"))?;
+    inner.listings.forget(&parent);
+    let mut done = Vec::new();
+    let result = (|| {
+        let mut create = |key: &Key, flags| match tree::create(&directory, key.name(), flags) {
+            Ok(file) => {
+                done.push(key.name().to_owned());
+                Ok(file)
+            }
+            Err(Errno::EXIST) => Err(Failure::Conflict(key.clone())),
+            Err(errno) => Err(failure(errno, key)),
+        };
+        for (key, bytes) in beside {
+            files::write_whole(create(key, OFlags::WRONLY)?, bytes).map_err(|errno| failure(errno, key))?;
+        }
+        let file = create(key, OFlags::RDWR)?;
+        lock(&file)?;
+        Ok(file)
+    })();
+    if result.is_err() {
+        for name in done {
+            let _ = unlinkat(&directory, name.as_str(), AtFlags::empty());
+        }
+    }
+    result
+}
+
+/// Whether an upload that stayed open is what is at its key, and takes it for
+/// this process.
+fn still(inner: &Inner, key: &Key, live: &Live) -> Result<bool, Failure> {
+    let Some(file) = live.file() else { return Ok(false) };
+    lock(file)?;
+    let own = Stamp::of(&fstat(file).map_err(|errno| failure(errno, key))?);
+    match inner.tree.look(Some(key), Wait::Yes) {
+        Ok(stat) => Ok(own.same_file(&Stamp::of(&stat)) && own.size == live.offset()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Opens an upload that some process left, synced and with its digest so far.
+fn from_disk(inner: &Arc<Inner>, key: Key, stop: &dyn Fn() -> bool) -> Result<Live, Failure> {
+    let file = inner.tree.writable(&key).map_err(|errno| looking(errno, &key))?;
+    let size = stamp::size(&files::object_stat(&file, &key)?);
+    lock(&file)?;
+    if size == 0 {
+        return Ok(Live::new(Some(key), Some(file)));
+    }
+    let file = Arc::new(file);
+    // Whoever wrote it may not have waited for the disk.
+    if let Err(failure) = inner.flusher.sync(vec![Target::File(file.clone())]) {
+        // The next sync would not tell again.
+        inner.discard(&key);
+        return Err(failure);
+    }
+    let saved = inner.uploads.states.as_ref().and_then(|states| states.load(&key, &file));
+    let found = saved.is_some();
+    let hasher = match saved {
+        Some(hasher) => hasher,
+        None => {
+            let mut hasher = Hasher::new(Algorithm::Sha256);
+            files::hash(&file, size, &mut hasher, stop).map_err(|errno| failure(errno, &key))?;
+            hasher
+        }
+    };
+    let file = Arc::into_inner(file).ok_or_else(|| Failure::Io(String::from("an upload is still being synced")))?;
+    let mut live = Live::resumed(key, file, size, hasher, found);
+    // So that the next process need not read it all again.
+    live.checkpoint(inner);
+    Ok(live)
+}

@@ -1,0 +1,288 @@
+//! The bytes of an upload that is open, and their digest so far.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use bytes::Bytes;
+use rustix::{
+    fs::{Advice, fadvise, ftruncate},
+    io::Errno,
+};
+
+use super::Inner;
+use crate::storage::{
+    Algorithm, Digest, Failure, Hasher, Key,
+    directory::{
+        errors::failure,
+        files,
+        flush::Target,
+        stage::{Stage, Temp},
+    },
+};
+
+/// An upload that has no key is held in memory up to this size: its file is
+/// made, written and synced in one go at the end.
+pub(super) const IN_MEMORY: usize = 64 << 10;
+/// The kernel is told to begin writing to the disk after so many bytes, so
+/// that the sync at the end is short.
+const WRITEBACK: u64 = 8 << 20;
+/// A body that brought less than this is not synced before its answer: the
+/// answer promises only that the upload can go on.
+const CHECKPOINT: u64 = 8 << 20;
+
+pub(super) struct Live {
+    key: Option<Key>,
+    /// None while an upload without a key is in memory.
+    file: Option<Arc<OwnedFd>>,
+    temp: Option<Temp>,
+    memory: Vec<u8>,
+    hasher: Hasher,
+    offset: u64,
+    /// Where the current body began.
+    mark: (u64, Hasher),
+    /// A digest by another algorithm, and of how many bytes.
+    other: Option<(u64, Digest)>,
+    /// Not all bytes are known to be on the disk.
+    dirty: bool,
+    writeback: u64,
+    /// Up to here a hash state was written down.
+    saved: u64,
+    broken: bool,
+    gone: bool,
+}
+
+impl Live {
+    /// An empty one, with or without a key.
+    pub(super) fn new(key: Option<Key>, file: Option<OwnedFd>) -> Self {
+        let hasher = Hasher::new(Algorithm::Sha256);
+        Self {
+            key,
+            file: file.map(Arc::new),
+            temp: None,
+            memory: Vec::new(),
+            mark: (0, hasher.clone()),
+            hasher,
+            offset: 0,
+            other: None,
+            dirty: true,
+            writeback: 0,
+            saved: 0,
+            broken: false,
+            gone: false,
+        }
+    }
+
+    /// One that holds `offset` bytes, synced, with this digest so far.
+    pub(super) fn resumed(key: Key, file: OwnedFd, offset: u64, hasher: Hasher, saved: bool) -> Self {
+        Self {
+            mark: (offset, hasher.clone()),
+            hasher,
+            offset,
+            dirty: false,
+            writeback: offset,
+            saved: if saved { offset } else { 0 },
+            ..Self::new(Some(key), Some(file))
+        }
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(super) fn file(&self) -> Option<&Arc<OwnedFd>> {
+        self.file.as_ref()
+    }
+
+    pub(super) fn temp(&mut self) -> Option<&mut Temp> {
+        self.temp.as_mut()
+    }
+
+    /// A write or a sync failed: what is on the disk is unknown.
+    pub(super) fn broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Finished or removed.
+    pub(super) fn gone(&self) -> bool {
+        self.gone
+    }
+
+    pub(super) fn set_gone(&mut self) {
+        self.gone = true;
+    }
+
+    /// Fails if it cannot be used any more.
+    pub(super) fn usable(&self) -> Result<(), Failure> {
+        if self.broken {
+            return Err(Failure::Io(String::from("the upload broke earlier and can only be aborted")));
+        }
+        if self.gone {
+            return Err(Failure::Other(String::from("the upload is finished")));
+        }
+        Ok(())
+    }
+
+    /// Whether writing `bytes` more only fills memory.
+    pub(super) fn stays_in_memory(&self, bytes: usize) -> bool {
+        self.file.is_none() && self.memory.len() + bytes <= IN_MEMORY
+    }
+
+    /// A body begins here.
+    pub(super) fn begin(&mut self) {
+        self.mark = (self.offset, self.hasher.clone());
+    }
+
+    /// Appends and hashes.
+    pub(super) fn write(&mut self, stage: &Arc<Stage>, batch: &[Bytes]) -> Result<(), Failure> {
+        self.usable()?;
+        let size: usize = batch.iter().map(Bytes::len).sum();
+        if self.stays_in_memory(size) {
+            // A copy, as the bytes may be a small part of a large buffer.
+            batch.iter().for_each(|bytes| self.memory.extend_from_slice(bytes));
+        } else {
+            let file = self.spill(stage)?;
+            let before = self.offset;
+            self.dirty = true;
+            if let Err(errno) = files::write_batch(&file, batch, before) {
+                // What was written of the batch is not hashed: cut it off.
+                let cut = ftruncate(&file, before);
+                return Err(self.failed(if cut.is_ok() { errno } else { Errno::IO }, "writing an upload"));
+            }
+        }
+        batch.iter().for_each(|bytes| self.hasher.update(bytes));
+        self.offset += size as u64;
+        if let Some(file) = self.file.as_ref().filter(|_| self.offset - self.writeback >= WRITEBACK) {
+            // Begins the writing of dirty pages, waits for none and swallows
+            // no error; pages that are on the disk already leave the cache.
+            let _ = fadvise(
+                file,
+                self.writeback,
+                std::num::NonZeroU64::new(self.offset - self.writeback),
+                Advice::DontNeed,
+            );
+            self.writeback = self.offset;
+        }
+        Ok(())
+    }
+
+    /// Its file; made now if it was in memory.
+    pub(super) fn spill(&mut self, stage: &Arc<Stage>) -> Result<Arc<OwnedFd>, Failure> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let (file, temp) = stage.create()?;
+        files::write_whole(&file, &self.memory).map_err(|errno| failure(errno, "writing an upload"))?;
+        self.memory = Vec::new();
+        self.temp = Some(temp);
+        Ok(self.file.insert(Arc::new(file)).clone())
+    }
+
+    /// Cuts back to `offset`.
+    pub(super) fn truncate(&mut self, offset: u64) -> Result<(), Failure> {
+        self.usable()?;
+        if offset > self.offset {
+            return Err(Failure::WrongOffset(self.offset));
+        }
+        if offset == self.offset {
+            return Ok(());
+        }
+        let hasher = if self.mark.0 == offset { self.mark.1.clone() } else { self.hash(Algorithm::Sha256, offset)? };
+        match &self.file {
+            Some(file) => {
+                if let Err(errno) = ftruncate(file, offset) {
+                    return Err(self.failed(errno, "cutting an upload"));
+                }
+            }
+            None => self.memory.truncate(usize::try_from(offset).unwrap_or(0)),
+        }
+        self.hasher = hasher;
+        self.offset = offset;
+        self.mark = (offset, self.hasher.clone());
+        self.other = None;
+        self.dirty = true;
+        self.writeback = self.writeback.min(offset);
+        self.saved = 0;
+        Ok(())
+    }
+
+    /// The digest of all bytes, if it is known without reading them again.
+    pub(super) fn known_digest(&self, algorithm: Algorithm) -> Option<Digest> {
+        if algorithm == self.hasher.algorithm() {
+            return Some(self.hasher.digest());
+        }
+        self.other
+            .as_ref()
+            .filter(|(size, digest)| *size == self.offset && digest.algorithm() == algorithm)
+            .map(|(_, digest)| digest.clone())
+    }
+
+    /// The digest of all bytes.
+    pub(super) fn digest(&mut self, algorithm: Algorithm) -> Result<Digest, Failure> {
+        if let Some(known) = self.known_digest(algorithm) {
+            return Ok(known);
+        }
+        let digest = self.hash(algorithm, self.offset)?.digest();
+        self.other = Some((self.offset, digest.clone()));
+        Ok(digest)
+    }
+
+    fn hash(&mut self, algorithm: Algorithm, size: u64) -> Result<Hasher, Failure> {
+        let mut hasher = Hasher::new(algorithm);
+        match &self.file {
+            Some(file) => {
+                if let Err(errno) = files::hash(file, size, &mut hasher, &|| false) {
+                    return Err(self.failed(errno, "reading an upload"));
+                }
+            }
+            None => hasher
+                .update(usize::try_from(size).ok().and_then(|size| self.memory.get(..size)).unwrap_or(&self.memory)),
+        }
+        Ok(hasher)
+    }
+
+    /// Whether the end of this body is worth a sync.
+    pub(super) fn due(&self) -> bool {
+        self.key.is_some() && self.dirty && self.offset.saturating_sub(self.saved) >= CHECKPOINT
+    }
+
+    /// Syncs the bytes and writes the hash state down: what a process that
+    /// has only the disk goes on from.
+    pub(super) fn checkpoint(&mut self, inner: &Inner) {
+        let (Some(key), Some(file)) = (self.key.clone(), self.file.clone()) else { return };
+        if self.broken || self.gone {
+            return;
+        }
+        if self.dirty {
+            if let Err(failed) = inner.flusher.sync(vec![Target::File(file.clone())]) {
+                tracing::warn!(%key, "an upload cannot be synced and is lost: {failed}");
+                self.broken = true;
+                return;
+            }
+            self.dirty = false;
+        }
+        if self.saved == self.offset {
+            return;
+        }
+        if let Some(states) = &inner.uploads.states {
+            match states.save(&key, &file, self.offset, &self.hasher) {
+                Ok(()) => self.saved = self.offset,
+                // Only a read of all bytes is lost.
+                Err(failure) => tracing::warn!(%key, "a hash state cannot be written: {failure}"),
+            }
+        }
+    }
+
+    /// A sync failed elsewhere.
+    pub(super) fn break_off(&mut self) {
+        self.broken = true;
+    }
+
+    fn failed(&mut self, errno: Errno, what: &str) -> Failure {
+        let failed = failure(errno, what);
+        // A full disk is no damage: the batch was cut off again. Anything else
+        // leaves pages in doubt, and a later sync would not tell.
+        if !matches!(failed, Failure::NoSpace | Failure::Busy | Failure::ReadOnly) {
+            self.broken = true;
+        }
+        failed
+    }
+}

@@ -1,0 +1,147 @@
+//! Where objects lie: a trait, and a directory behind it.
+//!
+//! Storage knows keys, bytes, digests and durability. It knows no route, no
+//! repository and no tag: those are names that a guest chose.
+
+mod digest;
+mod directory;
+mod failure;
+mod key;
+
+#[cfg(test)]
+pub mod suite;
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Where guests' objects lie. Every method is bounded, and cancelling a
+/// future that one returned leaves the storage whole.
+#[async_trait]
+pub trait Storage: Send + Sync + 'static {
+    /// The bytes of an object of at most `limit` bytes.
+    async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, Failure>;
+    /// What is at a key.
+    async fn stat(&self, key: &Key) -> Result<Metadata, Failure>;
+    /// Sorted names below `parent` (`None`: the root), after `after`.
+    async fn page(&self, parent: Option<&Key>, after: Option<&str>, limit: u32) -> Result<Listing, Failure>;
+    /// Changes several keys, durably and in order (see `wit/storage.wit`).
+    async fn commit(&self, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure>;
+    /// Opens an object to be sent.
+    async fn open(&self, key: &Key) -> Result<Box<dyn Object>, Failure>;
+    /// Begins an upload at a key, with small objects beside it.
+    async fn create_upload(&self, key: Key, beside: Vec<(Key, Bytes)>) -> Result<Box<dyn Upload>, Failure>;
+    /// Begins an upload that has no key.
+    async fn temporary_upload(&self) -> Result<Box<dyn Upload>, Failure>;
+    /// Goes on with an upload.
+    async fn resume_upload(&self, key: Key) -> Result<Box<dyn Upload>, Failure>;
+    /// Whether writes can succeed: for the health check.
+    async fn check(&self) -> Result<(), Failure>;
+    /// Ends what is open: saves hash states, releases locks. Called on drain.
+    async fn close(&self);
+}
+
+/// An object that is open for reading. It stays readable when its key is
+/// removed meanwhile.
+#[async_trait]
+pub trait Object: Send + Sync + 'static {
+    /// Bytes, when it was opened.
+    fn size(&self) -> u64;
+    /// Up to `max` bytes at `offset` if they can be had without waiting for a
+    /// disk; `None` if they cannot.
+    fn try_chunk(&self, offset: u64, max: usize) -> Option<Result<Bytes, Failure>>;
+    /// Up to `max` bytes at `offset`, at least one; `io` at the end.
+    async fn chunk(&self, offset: u64, max: usize) -> Result<Bytes, Failure>;
+}
+
+/// An upload that this request alone uses.
+#[async_trait]
+pub trait Upload: Send + 'static {
+    /// Bytes received so far.
+    fn offset(&self) -> u64;
+    /// Appends bytes. The plane calls it with batches of up to a MiB and
+    /// never two at a time; small ones are written where they are, large ones
+    /// by a blocking thread.
+    async fn write(&mut self, batch: Vec<Bytes>) -> Result<(), Failure>;
+    /// Cuts back to `offset`: for a body that proved too long.
+    async fn truncate(&mut self, offset: u64) -> Result<(), Failure>;
+    /// The end of one body: what an answer that says "go on from here" needs.
+    async fn pause(&mut self) -> Result<(), Failure>;
+    /// The digest of all bytes so far.
+    async fn digest(&mut self, algorithm: Algorithm) -> Result<Digest, Failure>;
+    /// Checks the digest, then makes the upload an object, with changes.
+    async fn finish(
+        &mut self,
+        to: Key,
+        digest: Digest,
+        expect: Vec<Expectation>,
+        changes: Vec<Change>,
+    ) -> Result<(), Failure>;
+    /// Removes the upload.
+    async fn abort(&mut self) -> Result<(), Failure>;
+}
+
+pub use self::{
+    digest::{Algorithm, Digest, Hasher},
+    directory::{Directory, Durability, Options, Threads},
+    failure::Failure,
+    key::Key,
+};
+
+/// What is at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata {
+    /// Object or directory.
+    pub kind: Kind,
+    /// Bytes; 0 for a directory.
+    pub size: u64,
+    /// When it was last changed.
+    pub modified: SystemTime,
+}
+
+/// What can be at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes.
+    Object,
+    /// Names.
+    Directory,
+}
+
+/// One page of a directory's names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Sorted by the bytes of the name.
+    pub entries: Vec<(String, Kind)>,
+    /// Whether more come after these.
+    pub more: bool,
+}
+
+/// What must be so for a commit to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// Nothing is there.
+    Absent(Key),
+    /// An object is there, and it is not empty.
+    Present(Key),
+    /// An object with exactly these bytes is there.
+    Equals(Key, Bytes),
+}
+
+/// One step of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Write, over what may be there.
+    Put(Key, Bytes),
+    /// Write where nothing is.
+    Create(Key, Bytes),
+    /// Remove an object, if it is there.
+    Remove(Key),
+    /// Remove a directory and all below it, if it is there.
+    RemoveTree(Key),
+    /// Make a directory, with those above it, durably; that it is there
+    /// already is no failure. (`make-directory` in `wit/storage.wit`: it
+    /// counts as a step of the commit like the others.)
+    MakeDirectory(Key),
+}
