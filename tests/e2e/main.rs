@@ -1,0 +1,16 @@
+//! The registry from outside: tables of requests and answers over TLS.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod attacks;
+mod base;
+mod blobs;
+mod deletes;
+mod listing;
+mod manifests;
+mod modes;
+mod peers;
+mod recovery;
+mod referrers;
+mod server;
+mod uploads;

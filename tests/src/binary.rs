@@ -1,0 +1,49 @@
+//! The program under test.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// The `skerry` program: `SKERRY_BIN`, or else built now, once a run.
+pub fn skerry() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match env::var_os("SKERRY_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => build(),
+    })
+}
+
+/// The workspace's own directory.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn build() -> PathBuf {
+    // target/release/deps/<this test>: build where cargo built this.
+    let this = env::current_exe().unwrap();
+    let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        // The whole workspace and one test, so that dependencies have the
+        // features that `cargo test --workspace` gave them, and are not built
+        // again.
+        .args(["build", "--release", "--workspace", "--bin", "skerry", "--test", "architecture"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .env("CARGO_TARGET_DIR", target)
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "the registry does not build");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["kind"][0] == "bin" && message["target"]["name"] == "skerry")
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+        .expect("cargo names the program that it built")
+}
