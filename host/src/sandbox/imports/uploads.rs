@@ -143,10 +143,10 @@ impl State {
         if at.is_some_and(|at| at != offset) {
             return Err(Failure::WrongOffset(offset));
         }
-        if let (Some(limit), Some(length)) = (limit, self.declared_length()) {
-            if length > limit {
-                return Err(Failure::TooLarge(length));
-            }
+        if let (Some(limit), Some(length)) = (limit, self.declared_length())
+            && length > limit
+        {
+            return Err(Failure::TooLarge(length));
         }
         let body = self.take_body()?;
         let mut upload = held.take().ok_or_else(broken)?;
