@@ -42,7 +42,7 @@ fn a_prefix_comes_before_everything() {
         &registry.client(),
         &[
             get("/edge/v2/", 200),
-            get("/v2/", 404),
+            get("/v2/", 404).is("docker-distribution-api-version", "registry/2.0").error(""),
             post("/edge/v2/a/blobs/uploads/", 202)
                 .has("location", "/edge/v2/a/blobs/uploads/")
                 .keep("upload", "location"),

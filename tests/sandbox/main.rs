@@ -174,7 +174,7 @@ fn a_full_queue_is_503_and_recovers() {
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
     assert!(!refused.is_empty() && answers.iter().all(|answer| [500, 503].contains(&answer.status)));
     for answer in refused {
-        assert_eq!(answer.header("retry-after"), "1");
+        assert_eq!(answer.header("retry-after"), "5");
         assert_eq!(answer.text(), "the host says HostFailure::Unavailable");
     }
     served(&registry.client());

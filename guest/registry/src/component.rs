@@ -70,8 +70,9 @@ impl handler::Guest for Component {
         }
     }
 
-    fn failure_body(kind: handler::HostFailure) -> (String, Vec<u8>) {
-        crate::failure_body(match kind {
+    fn failure_answer(kind: handler::HostFailure) -> handler::HostAnswer {
+        let (headers, body) = crate::failure_answer(match kind {
+            handler::HostFailure::NotFound => HostFailure::NotFound,
             handler::HostFailure::BadRequest => HostFailure::BadRequest,
             handler::HostFailure::TimedOut => HostFailure::TimedOut,
             handler::HostFailure::TooLarge => HostFailure::TooLarge,
@@ -79,7 +80,8 @@ impl handler::Guest for Component {
             handler::HostFailure::Internal => HostFailure::Internal,
             handler::HostFailure::Unavailable => HostFailure::Unavailable,
             handler::HostFailure::NoSpace => HostFailure::NoSpace,
-        })
+        });
+        handler::HostAnswer { headers, body }
     }
 
     fn tend(task: handler::Task, cursor: Option<String>, budget: u32) -> Result<handler::Progress, String> {

@@ -210,6 +210,8 @@ impl From<Failure> for Error {
 pub enum HostFailure {
     /// 400
     BadRequest,
+    /// 404
+    NotFound,
     /// 408
     TimedOut,
     /// 413
@@ -224,11 +226,12 @@ pub enum HostFailure {
     NoSpace,
 }
 
-/// The media type and body of an answer that the host gives itself.
+/// Header fields and body of an answer that the host gives itself.
 #[must_use]
-pub fn failure_body(kind: HostFailure) -> (String, Vec<u8>) {
+pub fn failure_answer(kind: HostFailure) -> (Vec<(String, String)>, Vec<u8>) {
     let error = match kind {
         HostFailure::BadRequest => Error::new(Code::Unsupported).message("the request cannot be understood"),
+        HostFailure::NotFound => Error::new(Code::Unsupported).message("there is nothing at this path"),
         HostFailure::TimedOut => Error::new(Code::Unavailable).message("the request took too long to arrive"),
         HostFailure::TooLarge => Error::new(Code::SizeInvalid).message("the request is too large"),
         HostFailure::HeadTooLarge => Error::new(Code::SizeInvalid).message("the header of the request is too large"),
@@ -236,9 +239,10 @@ pub fn failure_body(kind: HostFailure) -> (String, Vec<u8>) {
         HostFailure::Unavailable => Error::new(Code::Unavailable),
         HostFailure::NoSpace => Error::new(Code::Unavailable).message("the storage is full"),
     };
-    let bytes = match error.into_response().body {
+    let response = error.into_response().of_registry();
+    let bytes = match response.body {
         crate::response::Content::Bytes(bytes) => bytes,
         _ => Vec::new(),
     };
-    ("application/json".to_owned(), bytes)
+    (response.headers, bytes)
 }

@@ -49,7 +49,7 @@ use self::{
     settings::{Delete, Write},
 };
 pub use self::{
-    error::{Error, HostFailure, failure_body},
+    error::{Error, HostFailure, failure_answer},
     manifests::{media_type, too_deep},
     uploads::UploadId,
 };
@@ -57,9 +57,7 @@ pub use self::{
 /// Answers the request.
 #[must_use]
 pub fn handle(host: &dyn Host) -> Response {
-    let response = dispatch(host).unwrap_or_else(Error::into_response);
-    // By this clients know a registry, from errors too.
-    response.header("Docker-Distribution-Api-Version", "registry/2.0")
+    dispatch(host).unwrap_or_else(Error::into_response).of_registry()
 }
 
 fn dispatch(host: &dyn Host) -> Result<Response, Error> {

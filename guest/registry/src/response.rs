@@ -55,6 +55,12 @@ impl Response {
         self
     }
 
+    /// With the field by which clients know a registry, from errors too.
+    #[must_use]
+    pub fn of_registry(self) -> Self {
+        self.header("Docker-Distribution-Api-Version", "registry/2.0")
+    }
+
     /// With a note for the host's log.
     #[must_use]
     pub fn note(mut self, name: &str, value: impl Into<String>) -> Self {

@@ -32,22 +32,23 @@ const LONGEST: usize = 4096;
 /// Sets up the log of the whole process, once; a second call does nothing.
 pub fn init(log: &Log) {
     let lines = Lines::new(log, std::io::stderr);
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(log.level))).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(log))).try_init();
 }
 
 /// Our own lines at the configured level; those of libraries from one step
 /// graver on, since at `info` they speak of their own affairs.
-pub fn filter(level: Level) -> Targets {
-    let (ours, theirs) = match level {
+pub fn filter(log: &Log) -> Targets {
+    let (ours, theirs) = match log.level {
         Level::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
         Level::Warn => (LevelFilter::WARN, LevelFilter::WARN),
         Level::Info => (LevelFilter::INFO, LevelFilter::WARN),
         Level::Debug => (LevelFilter::DEBUG, LevelFilter::INFO),
     };
-    Targets::new().with_default(ours).with_targets(
+    let targets = Targets::new().with_default(ours).with_targets(
         ["h2", "hyper", "hyper_util", "rustls", "wasmtime", "cranelift", "mio", "tokio"]
             .map(|library| (library, theirs)),
-    )
+    );
+    if log.access { targets } else { targets.with_target("access", LevelFilter::OFF) }
 }
 
 /// Writes events as lines.
@@ -309,9 +310,28 @@ mod tests {
         let buffer = Buffer::default();
         let out = buffer.clone();
         let lines = Lines::new(&log, move || out.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines.with_filter(filter(level))), act);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines.with_filter(filter(&log))), act);
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn no_access_log_where_it_is_disabled() {
+        let shown = |access| {
+            let log = Log { level: Level::Info, format: LogFormat::Text, access, fields: Vec::new() };
+            let buffer = Buffer::default();
+            let out = buffer.clone();
+            let lines = Lines::new(&log, move || out.clone());
+            let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter(&log)));
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(target: "access", "a request");
+                tracing::info!("something else");
+            });
+            let bytes = buffer.0.lock().unwrap().clone();
+            String::from_utf8(bytes).unwrap()
+        };
+        assert!(shown(true).contains("a request"));
+        assert!(!shown(false).contains("a request") && shown(false).contains("something else"));
     }
 
     const NASTY: &str = "a\u{1b}[31m\r\nlevel=error \u{9b}x\u{202e}\u{7f}\"\\";

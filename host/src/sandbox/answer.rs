@@ -14,6 +14,9 @@ const FIELD_BYTES: usize = 16 << 10;
 const NOTES: usize = 16;
 const NOTE_BYTES: usize = 4 << 10;
 
+/// Bytes of the body of an answer that the host gives itself.
+const OWN: usize = 64 << 10;
+
 /// Fields by which messages are framed, or that belong to the connection: the
 /// host's alone.
 const FRAMING: [HeaderName; 7] = [
@@ -84,6 +87,14 @@ pub fn check(response: handler::Response, limit: usize) -> Result<Checked, Refus
         return Err(Refused::TooMany("notes"));
     }
     Ok(Checked { status, headers, content, notes })
+}
+
+/// Checks what a module wants said when the host has to answer.
+pub fn check_own(answer: handler::HostAnswer) -> Result<(HeaderMap, Bytes), Refused> {
+    if answer.body.len() > OWN {
+        return Err(Refused::TooMany("bytes in the body"));
+    }
+    Ok((fields(answer.headers)?, Bytes::from(answer.body)))
 }
 
 fn fields(given: Vec<(String, String)>) -> Result<HeaderMap, Refused> {

@@ -29,7 +29,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, Response, request::Parts};
 use hyper::body::Incoming;
 use wasmtime::{Engine, Store, component::Linker};
 
@@ -48,7 +48,7 @@ pub use self::{
 };
 use crate::{
     plane::Body,
-    server::{Answer, Facts, Handler, HostFailure},
+    server::{Answer, Facts, Fault, Handler, HostFailure},
     storage::{Failure, Storage},
 };
 
@@ -211,63 +211,42 @@ impl Sandbox {
     }
 
     async fn respond(&self, module: &Module, request: Request) -> (Result<Answer, Failed>, Duration) {
-        let (checked, guest) = self.run(module, request).await;
-        let checked = match checked {
-            Ok(checked) => checked,
-            Err(failed) => return (Err(failed), guest),
+        let (checked, guest_time) = self.run(module, request).await;
+        let answer = async {
+            let checked = checked?;
+            let mut response = Response::new(self.body(checked.content).await?);
+            *response.status_mut() = checked.status;
+            *response.headers_mut() = checked.headers;
+            Ok(Answer { response, notes: checked.notes, guest_time })
         };
-        let body = match self.body(checked.content).await {
-            Ok(body) => body,
-            Err(failed) => return (Err(failed), guest),
-        };
-        let mut response = Response::new(body);
-        *response.status_mut() = checked.status;
-        *response.headers_mut() = checked.headers;
-        (Ok(Answer { response, notes: checked.notes, cause: None, guest_time: guest }), guest)
+        (answer.await, guest_time)
     }
 }
 
 #[async_trait]
 impl Handler for Sandbox {
-    async fn handle(&self, head: Parts, body: Incoming, facts: Arc<Facts>) -> Answer {
+    async fn handle(&self, head: Parts, body: Incoming, facts: Arc<Facts>) -> Result<Answer, Fault> {
         let module = self.module();
         let request = Request { head, body: Some(body), facts, query: None };
         let (outcome, guest_time) = self.respond(&module, request).await;
         self.guest_nanos.fetch_add(u64::try_from(guest_time.as_nanos()).unwrap_or(0), Ordering::Relaxed);
-        match outcome {
-            Ok(answer) => answer,
-            Err(failed) => {
-                let counter = if matches!(failed, Failed::Busy) { &self.refused } else { &self.failed };
-                counter.fetch_add(1, Ordering::Relaxed);
-                let (kind, cause) = match failed {
-                    Failed::Busy => {
-                        (HostFailure::Unavailable, "every instance is busy, and the queue does not move".into())
-                    }
-                    Failed::Guest(cause) => (HostFailure::Internal, cause),
-                    Failed::Storage(cause) => {
-                        (HostFailure::Internal, format!("the answer's bytes cannot be had: {cause}"))
-                    }
-                };
-                let (media_type, bytes) = self.failure_body(kind);
-                Answer { response: own(kind, media_type, bytes), notes: Vec::new(), cause: Some(cause), guest_time }
-            }
-        }
+        outcome.map_err(|failed| {
+            let counter = if matches!(failed, Failed::Busy) { &self.refused } else { &self.failed };
+            counter.fetch_add(1, Ordering::Relaxed);
+            let (failure, cause) = match failed {
+                Failed::Busy => {
+                    (HostFailure::Unavailable, "every instance is busy, and the queue does not move".into())
+                }
+                Failed::Guest(cause) => (HostFailure::Internal, cause),
+                Failed::Storage(cause) => (HostFailure::Internal, format!("the answer's bytes cannot be had: {cause}")),
+            };
+            Fault { failure, cause, guest_time }
+        })
     }
 
-    fn failure_body(&self, kind: HostFailure) -> (HeaderValue, Bytes) {
-        let module = self.module();
-        module.bodies.get(&kind).cloned().unwrap_or_else(|| (HeaderValue::from_static("text/plain"), Bytes::new()))
+    fn failure_answer(&self, kind: HostFailure) -> (HeaderMap, Bytes) {
+        self.module().answers.get(&kind).cloned().unwrap_or_default()
     }
-}
-
-fn own(kind: HostFailure, media_type: HeaderValue, bytes: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::full(bytes));
-    *response.status_mut() = kind.status();
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    if kind.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }
 
 async fn load(
@@ -281,29 +260,25 @@ async fn load(
         None => (module::built_in(engine)?, "that is built in".to_owned()),
     };
     let pre = module::link(linker, &component, &path)?;
-    let mut bodies = std::collections::HashMap::new();
+    let mut answers = std::collections::HashMap::new();
     for kind in HostFailure::ALL {
-        let body = failure_body(engine, shared, &pre, kind).await;
-        let body = body.map_err(|cause| LoadError::Start { path: path.clone(), cause })?;
-        bodies.insert(kind, body);
+        let answer = failure_answer(engine, shared, &pre, kind).await;
+        answers.insert(kind, answer.map_err(|cause| LoadError::Start { path: path.clone(), cause })?);
     }
-    Ok(Module { pre, bodies })
+    Ok(Module { pre, answers })
 }
 
-async fn failure_body(
+async fn failure_answer(
     engine: &Engine,
     shared: &Arc<Shared>,
     pre: &bindings::RegistryPre<State>,
     kind: HostFailure,
-) -> wasmtime::Result<(HeaderValue, Bytes)> {
+) -> wasmtime::Result<(HeaderMap, Bytes)> {
     let mut store = store(engine, shared, State::new(Arc::clone(shared), None, None));
     let instance = pre.instantiate_async(&mut store).await?;
-    let handler = instance.skerry_registry_handler();
-    let (media_type, body) = handler.call_failure_body(&mut store, kind.into()).await?;
+    let answer = instance.skerry_registry_handler().call_failure_answer(&mut store, kind.into()).await?;
     store.data().output.log("start");
-    let media_type = HeaderValue::from_str(&media_type).map_err(wasmtime::Error::new)?;
-    wasmtime::ensure!(body.len() <= 64 << 10, "a failure body of {} bytes", body.len());
-    Ok((media_type, Bytes::from(body)))
+    answer::check_own(answer).map_err(wasmtime::Error::new)
 }
 
 fn store(engine: &Engine, shared: &Shared, state: State) -> Store<State> {

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, path::Path};
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::HeaderMap;
 use wasmtime::{
     Engine,
     component::{Component, Linker},
@@ -23,7 +23,7 @@ static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwas
 pub struct Module {
     pub pre: RegistryPre<State>,
     /// What it wants said for each failure of the host.
-    pub bodies: HashMap<HostFailure, (HeaderValue, Bytes)>,
+    pub answers: HashMap<HostFailure, (HeaderMap, Bytes)>,
 }
 
 /// Why a module cannot be used: one sentence.
@@ -108,6 +108,7 @@ impl From<HostFailure> for handler::HostFailure {
     fn from(kind: HostFailure) -> Self {
         match kind {
             HostFailure::BadRequest => Self::BadRequest,
+            HostFailure::NotFound => Self::NotFound,
             HostFailure::TimedOut => Self::TimedOut,
             HostFailure::TooLarge => Self::TooLarge,
             HostFailure::HeadTooLarge => Self::HeadTooLarge,

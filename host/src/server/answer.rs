@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, DATE, RETRY_AFTER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use http_body::Body as _;
 
@@ -30,10 +30,10 @@ const COME_AGAIN: HeaderValue = HeaderValue::from_static("5");
 
 /// An answer that the host gives itself.
 pub(super) fn failure(handler: &dyn Handler, failure: HostFailure) -> Response<Body> {
-    let (media_type, body) = handler.failure_body(failure);
+    let (headers, body) = handler.failure_answer(failure);
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = failure.status();
-    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    *response.headers_mut() = headers;
     if failure == HostFailure::Unavailable {
         response.headers_mut().insert(RETRY_AFTER, COME_AGAIN);
     }
@@ -78,9 +78,7 @@ pub(super) fn without_framing(mut headers: HeaderMap) -> HeaderMap {
 
 /// The bytes of an HTTP/1.1 answer to what never became a request.
 pub(super) fn farewell(handler: &dyn Handler, own: &HeaderMap, failure: HostFailure) -> Bytes {
-    let (media_type, body) = handler.failure_body(failure);
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, media_type);
+    let (mut headers, body) = handler.failure_answer(failure);
     set_headers(&mut headers, own);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));

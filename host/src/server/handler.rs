@@ -14,10 +14,10 @@ use crate::plane::Body;
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. Dropping the future (the client went away) ends
     /// the work at its next step. `head.uri` has no prefix any more.
-    async fn handle(&self, head: Parts, body: hyper::body::Incoming, facts: Arc<Facts>) -> Answer;
+    async fn handle(&self, head: Parts, body: hyper::body::Incoming, facts: Arc<Facts>) -> Result<Answer, Fault>;
 
-    /// The media type and body of an answer that the host gives itself.
-    fn failure_body(&self, kind: HostFailure) -> (http::HeaderValue, Bytes);
+    /// Header fields and body of an answer that the host gives itself.
+    fn failure_answer(&self, kind: HostFailure) -> (http::HeaderMap, Bytes);
 }
 
 /// What the server knows of a request beyond its head.
@@ -47,8 +47,17 @@ pub struct Answer {
     pub response: Response<Body>,
     /// Names and values that the module gave, for the access log.
     pub notes: Vec<(String, String)>,
-    /// Why it failed, where the host had to answer: for the log only.
-    pub cause: Option<String>,
+    /// Time spent in the guest itself.
+    pub guest_time: Duration,
+}
+
+/// Why a handler has no answer: the host gives one.
+#[derive(Debug)]
+pub struct Fault {
+    /// What the client is told.
+    pub failure: HostFailure,
+    /// Why: for the log only.
+    pub cause: String,
     /// Time spent in the guest itself.
     pub guest_time: Duration,
 }
@@ -58,6 +67,8 @@ pub struct Answer {
 pub enum HostFailure {
     /// 400: not a request.
     BadRequest,
+    /// 404: outside of the prefix that is served.
+    NotFound,
     /// 408: the client was silent for too long.
     TimedOut,
     /// 413: beyond the host's limits.
@@ -74,8 +85,9 @@ pub enum HostFailure {
 
 impl HostFailure {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::BadRequest,
+        Self::NotFound,
         Self::TimedOut,
         Self::TooLarge,
         Self::HeadTooLarge,
@@ -89,6 +101,7 @@ impl HostFailure {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

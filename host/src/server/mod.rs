@@ -41,7 +41,7 @@ pub use self::{
     accept::Server,
     admin::Admin,
     escape::{Escaped, escaped},
-    handler::{Answer, Facts, Handler, HostFailure, TlsFacts},
+    handler::{Answer, Facts, Fault, Handler, HostFailure, TlsFacts},
     health::Health,
     listen::{Endpoint, TlsSource, listen},
     options::{Limits, Options},

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderValue, Request, Response, Version,
     header::{CONNECTION, HOST},
 };
 use http_body::Body as _;
@@ -23,7 +23,7 @@ use super::{
     connection::Peer,
     escape::escaped,
     forwarded::{Origin, Trust},
-    handler::{Answer, Facts, Handler, HostFailure},
+    handler::{Answer, Facts, Fault, Handler, HostFailure},
     health::Health,
     meters::Meters,
     options::Options,
@@ -31,7 +31,6 @@ use super::{
     record::{Record, Sent},
     request_id, rewrite,
 };
-use crate::plane::Body;
 
 /// What all requests share.
 pub(super) struct Pipeline {
@@ -75,20 +74,23 @@ impl Pipeline {
         let origin = self.trust.origin(peer.address, &mut head.headers);
         record.client = origin.client;
         let admitted = self.admit(&mut head);
-        let malformed = admitted.as_ref().is_err_and(|response| response.status() == StatusCode::BAD_REQUEST);
+        let malformed = admitted == Err(HostFailure::BadRequest);
         let base = self.base(peer, &origin, &head.headers);
         let answer = match admitted {
-            Err(response) => host_answer(*response),
+            Err(failure) => Err(Fault { failure, cause: String::new(), guest_time: Duration::ZERO }),
             Ok(()) => {
                 let facts = Facts { request_id: id.clone(), client: origin.client, tls: peer.tls.clone() };
                 self.guarded(self.handler.handle(head, body, Arc::new(facts))).await
             }
         };
 
-        let Answer { mut response, notes, cause, guest_time } = answer;
-        if let Some(cause) = cause {
-            tracing::error!(request_id = %id, cause = %escaped(cause.as_bytes()), "request failed");
-        }
+        let Answer { mut response, notes, guest_time } = answer.unwrap_or_else(|fault| {
+            if !fault.cause.is_empty() {
+                tracing::error!(request_id = %id, cause = %escaped(fault.cause.as_bytes()), "request failed");
+            }
+            let response = answer::failure(&*self.handler, fault.failure);
+            Answer { response, notes: Vec::new(), guest_time: fault.guest_time }
+        });
         if response.status().is_informational() {
             tracing::error!(request_id = %id, status = response.status().as_u16(), "an answer that is none");
             response = answer::failure(&*self.handler, HostFailure::Internal);
@@ -112,19 +114,13 @@ impl Pipeline {
         response.map(|body| Sent::new(body, record))
     }
 
-    /// Whether the handler gets to see it; if not, the answer.
-    fn admit(&self, head: &mut http::request::Parts) -> Result<(), Box<Response<Body>>> {
-        let refuse = |failure| Box::new(answer::failure(&*self.handler, failure));
-        check::check(head, &self.options.limits).map_err(refuse)?;
+    /// Whether the handler gets to see it; if not, why.
+    fn admit(&self, head: &mut http::request::Parts) -> Result<(), HostFailure> {
+        check::check(head, &self.options.limits)?;
         if !self.health.is_ok() {
-            return Err(refuse(HostFailure::Unavailable));
+            return Err(HostFailure::Unavailable);
         }
-        if check::strip_prefix(head, &self.options.prefix) {
-            return Ok(());
-        }
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        Err(Box::new(response))
+        if check::strip_prefix(head, &self.options.prefix) { Ok(()) } else { Err(HostFailure::NotFound) }
     }
 
     /// What goes before the paths in `Location` and `Link`.
@@ -144,7 +140,7 @@ impl Pipeline {
     }
 
     /// A panic in a handler is a 500 and a line in the log.
-    async fn guarded(&self, handling: impl Future<Output = Answer>) -> Answer {
+    async fn guarded(&self, handling: impl Future<Output = Result<Answer, Fault>>) -> Result<Answer, Fault> {
         let mut handling = pin!(handling);
         // After a panic it is not polled again, and only dropped.
         let caught = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
@@ -155,15 +151,10 @@ impl Pipeline {
         .await;
         caught.unwrap_or_else(|message| {
             self.meters.panics.inc();
-            let mut answer = host_answer(answer::failure(&*self.handler, HostFailure::Internal));
-            answer.cause = Some(format!("panic: {message}"));
-            answer
+            let cause = format!("panic: {message}");
+            Err(Fault { failure: HostFailure::Internal, cause, guest_time: Duration::ZERO })
         })
     }
-}
-
-fn host_answer(response: Response<Body>) -> Answer {
-    Answer { response, notes: Vec::new(), cause: None, guest_time: Duration::ZERO }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

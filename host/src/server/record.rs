@@ -109,6 +109,7 @@ impl Record {
             guest_us = micros(self.guest),
             user_agent = %escaped(self.agent.as_ref().map_or(b"", |agent| agent.as_bytes())),
             notes = %notes,
+            "response completed"
         );
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt as _;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     metrics::Metrics,
     plane::Body,
-    server::{Answer, Endpoint, Facts, Handler, Health, HostFailure, Options, Phase, Server, Trigger, listen},
+    server::{Answer, Endpoint, Facts, Fault, Handler, Health, HostFailure, Options, Phase, Server, Trigger, listen},
     storage::{Failure, Object},
 };
 
@@ -88,7 +88,7 @@ impl Drop for OnDrop {
 
 #[async_trait]
 impl Handler for Test {
-    async fn handle(&self, head: Parts, body: hyper::body::Incoming, facts: Arc<Facts>) -> Answer {
+    async fn handle(&self, head: Parts, body: hyper::body::Incoming, facts: Arc<Facts>) -> Result<Answer, Fault> {
         *self.seen.lock().unwrap() = Some((head.clone(), facts));
         let mut response = Response::new(Body::empty());
         match head.uri.path() {
@@ -149,16 +149,13 @@ impl Handler for Test {
             "/panic" => panic!("on purpose"),
             _ => *response.status_mut() = StatusCode::NOT_FOUND,
         }
-        Answer {
-            response,
-            notes: vec![("note".into(), "a\nb".into())],
-            cause: None,
-            guest_time: Duration::from_micros(7),
-        }
+        Ok(Answer { response, notes: vec![("note".into(), "a\nb".into())], guest_time: Duration::from_micros(7) })
     }
 
-    fn failure_body(&self, kind: HostFailure) -> (HeaderValue, Bytes) {
-        (HeaderValue::from_static("application/json"), Bytes::from(format!("{{\"{kind:?}\":1}}")))
+    fn failure_answer(&self, kind: HostFailure) -> (HeaderMap, Bytes) {
+        let media_type = HeaderValue::from_static("application/json");
+        let headers = [(header::CONTENT_TYPE, media_type)].into_iter().collect();
+        (headers, Bytes::from(format!("{{\"{kind:?}\":1}}")))
     }
 }
 

@@ -6,7 +6,7 @@
 
 wit_bindgen::generate!({ path: "../../../wit", world: "registry", generate_all });
 
-use exports::skerry::registry::handler::{Content, Guest, HostFailure, Progress, Response, Slice, Task};
+use exports::skerry::registry::handler::{Content, Guest, HostAnswer, HostFailure, Progress, Response, Slice, Task};
 use skerry::registry::{
     body, request,
     storage::{self, Change},
@@ -130,8 +130,9 @@ impl Guest for Module {
         }
     }
 
-    fn failure_body(kind: HostFailure) -> (String, Vec<u8>) {
-        ("text/plain".to_owned(), format!("the host says {kind:?}").into_bytes())
+    fn failure_answer(kind: HostFailure) -> HostAnswer {
+        let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+        HostAnswer { headers, body: format!("the host says {kind:?}").into_bytes() }
     }
 
     fn tend(_: Task, _: Option<String>, _: u32) -> Result<Progress, String> {
