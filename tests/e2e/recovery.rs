@@ -3,7 +3,7 @@
 use std::fs;
 
 use skerry_tests::{
-    Registry,
+    Options, Registry,
     client::with,
     content::{IMAGE, NOTHING, Noise},
     layout, push, sha256, sha512,
@@ -160,5 +160,26 @@ fn the_volume_is_laid_out_as_distribution_lays_it_out() {
             .split('/')
             .all(|segment| segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')));
         assert!(segments, "{path}");
+    }
+}
+
+/// `uploadpurging` removes what nobody goes on with, and nothing else.
+#[test]
+fn abandoned_uploads_are_purged() {
+    for dry_run in [true, false] {
+        let storage = format!(
+            "maintenance:\n  uploadpurging:\n    enabled: true\n    age: 1s\n    interval: 1s\n    dryrun: {dry_run}"
+        );
+        let mut registry = Registry::start(Options { storage, ..Options::default() });
+        let client = registry.client();
+        let begun = client.request("POST", "/v2/purge/blobs/uploads/").send().expect(202).location();
+        client.request("PATCH", &begun).body("some bytes").send().expect(202);
+        push::image(&client, "purge", Some("kept"), 120);
+        registry.service().wait_for("a purge that found it", |line| {
+            (line.contains("upload purging is done") && line.contains("\"purged\":1")).then_some(())
+        });
+        assert_eq!(registry.client().get(&begun).status, if dry_run { 204 } else { 404 });
+        push::whole(&registry.client(), "purge", "kept").unwrap();
+        registry.stop();
     }
 }

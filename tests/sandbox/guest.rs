@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
     sync::OnceLock,
 };
 
@@ -15,12 +15,9 @@ pub fn misbehave() -> &'static Path {
     MODULE.get_or_init(|| {
         let this = env::current_exe().unwrap();
         let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps").join("guests");
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
+        let status = binary::cargo()
             .args(["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "misbehave"])
             .env("CARGO_TARGET_DIR", &target)
-            .current_dir(binary::workspace())
-            .stdin(Stdio::null())
             .status()
             .expect("cargo starts");
         assert!(status.success(), "the module does not build");

@@ -21,20 +21,34 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
+/// Cargo, as if it were called from a shell.
+///
+/// The cargo that runs a test tells it about the test's package, and build
+/// scripts (ring's) take that for a change and build everything anew.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if told.iter().any(|told| text.starts_with(told)) || ["CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*text) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo.current_dir(workspace()).stdin(Stdio::null());
+    cargo
+}
+
 fn build() -> PathBuf {
     // target/release/deps/<this test>: build where cargo built this.
     let this = env::current_exe().unwrap();
     let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = cargo()
         // The whole workspace and one test, so that dependencies have the
         // features that `cargo test --workspace` gave them, and are not built
         // again.
         .args(["build", "--release", "--workspace", "--bin", "skerry", "--test", "architecture"])
         .args(["--message-format", "json-render-diagnostics"])
         .env("CARGO_TARGET_DIR", target)
-        .current_dir(workspace())
-        .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo starts");
