@@ -210,13 +210,8 @@ impl Pusher {
         let digest = sha256(&upload.bytes);
         let answer = client.request("GET", &upload.target).try_send()?;
         if answer.status == 404 && upload.finishing {
-            // Its end was under way: its file is the object by now, or about
-            // to be, and nobody may write to it. With the repository's link,
-            // it is a blob; without it, it is to be pushed again.
-            let blob = format!("/v2/{}/blobs/{digest}", self.name);
-            if client.request("HEAD", &blob).try_send()?.status == 404 {
-                push::try_blob(client, &self.name, &upload.bytes)?;
-            }
+            // Its end was under way, and came: then it is a blob of the
+            // repository, and nothing less.
             self.upload = None;
             return push::whole_blob(client, &self.name, &digest);
         }

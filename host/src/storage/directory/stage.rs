@@ -103,6 +103,11 @@ impl Stage {
         Ok((file, Temp { stage: self.clone(), name, armed: true }))
     }
 
+    /// A name for something that will be put here.
+    pub(super) fn reserve(self: &Arc<Self>) -> Temp {
+        Temp { stage: self.clone(), name: self.name(), armed: true }
+    }
+
     /// Whether a file can be written and synced here.
     pub(super) fn probe(self: &Arc<Self>) -> Result<(), Failure> {
         let (file, _temp) = self.create()?;

@@ -142,7 +142,12 @@ fn move_to(incoming: &mut Incoming, stage: &Arc<Stage>, directory: &OwnedFd, nam
     if !Stamp::of(&there).same_file(&Stamp::of(&fstat(&incoming.file)?)) {
         return Err(Errno::STALE);
     }
-    match renameat(&incoming.directory, from, directory, name) {
+    let moved = if incoming.keep {
+        link_to(incoming, stage, directory, name)
+    } else {
+        renameat(&incoming.directory, from, directory, name)
+    };
+    match moved {
         Err(Errno::XDEV) => {
             // The keys lie on different disks.
             let (copy, mut temp) = stage.create().map_err(|_| Errno::NOSPC)?;
@@ -158,6 +163,30 @@ fn move_to(incoming: &mut Incoming, stage: &Arc<Stage>, directory: &OwnedFd, nam
             incoming.moved = true;
             Ok(())
         }
+    }
+}
+
+/// Gives the file a second name, over what may have the name already; the
+/// first goes with the upload.
+fn link_to(incoming: &Incoming, stage: &Arc<Stage>, directory: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let from = incoming.name.as_str();
+    let linked = match linkat(&incoming.directory, from, directory, name, AtFlags::empty()) {
+        // What a crash of another writer left: a link replaces nothing, a
+        // rename does.
+        Err(Errno::EXIST) => {
+            let temp = stage.reserve();
+            linkat(&incoming.directory, from, &stage.dir, temp.name.as_str(), AtFlags::empty())
+                .and_then(|()| renameat(&stage.dir, temp.name.as_str(), directory, name))
+        }
+        done => done,
+    };
+    match linked {
+        // Filesystems without links, and other people's files where the
+        // kernel protects them from being linked.
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+            renameat(&incoming.directory, from, directory, name)
+        }
+        done => done,
     }
 }
 

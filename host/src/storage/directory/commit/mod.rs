@@ -38,7 +38,11 @@ pub(super) struct Incoming {
     /// Where it is now.
     pub directory: Arc<OwnedFd>,
     pub name: String,
-    /// Set when it is at `to`: whatever failed then, it is no upload any more.
+    /// Whether it keeps its name there until all is done, so that a process
+    /// that dies half way leaves an upload to go on with.
+    pub keep: bool,
+    /// Set when it is at `to`: whatever fails then, nobody may write to this
+    /// file any more.
     pub moved: bool,
     /// Set while it is being synced; if it stays, nobody knows what the disk
     /// has.

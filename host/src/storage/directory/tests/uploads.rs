@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock};
 
-use super::{fresh, get, open, open_with};
+use super::{fresh, get, open, open_with, staged};
 use crate::storage::{
     Algorithm, Change, Directory, Failure, Options, Storage,
     suite::{key, pattern, sha256},
@@ -42,13 +42,17 @@ async fn left(store: &Directory, size: usize) -> Bytes {
 }
 
 async fn resumes(store: &Directory, bytes: &[u8]) {
+    resumes_as(store, bytes, "b").await;
+}
+
+async fn resumes_as(store: &Directory, bytes: &[u8], to: &str) {
     let mut upload = store.resume_upload(key("u/1/data")).await.unwrap();
     assert_eq!(upload.offset(), bytes.len() as u64);
     assert_eq!(upload.digest(Algorithm::Sha256).await.unwrap(), sha256(bytes));
     upload.write(vec!["more".into()]).await.unwrap();
     let whole = [bytes, b"more"].concat();
-    upload.finish(key("b"), sha256(&whole), vec![], vec![]).await.unwrap();
-    assert_eq!(get(store, "b").await.unwrap(), whole);
+    upload.finish(key(to), sha256(&whole), vec![], vec![]).await.unwrap();
+    assert_eq!(get(store, to).await.unwrap(), whole);
 }
 
 #[tokio::test]
@@ -116,6 +120,84 @@ async fn a_forged_or_stale_state_is_ignored() {
         let state = store.inner.uploads.states.as_ref().unwrap();
         assert!(state.load(&key("u/1/data"), fs::File::open(&data).unwrap()).is_none());
         resumes(&store, &fs::read(&data).unwrap()).await;
+    }
+}
+
+/// A process died in `finish`: the object has its name, the upload is there.
+async fn half_finished(size: usize) -> (tempfile::TempDir, std::sync::Arc<Directory>, Bytes) {
+    let (temp, store) = fresh();
+    let bytes = left(&store, size).await;
+    drop(store);
+    fs::hard_link(temp.path().join("u/1/data"), temp.path().join("b")).unwrap();
+    let store = open(temp.path());
+    (temp, store, bytes)
+}
+
+#[tokio::test]
+async fn a_half_finished_upload_is_finished_again() {
+    let (temp, store, bytes) = half_finished(300_000).await;
+    let mut upload = store.resume_upload(key("u/1/data")).await.unwrap();
+    assert_eq!(upload.offset(), 300_000);
+    let link = Change::Put(key("link"), "x".into());
+    upload.finish(key("b"), sha256(&bytes), vec![], vec![link]).await.unwrap();
+    assert_eq!((get(&store, "b").await.unwrap(), get(&store, "link").await.unwrap()), (bytes, "x".into()));
+    assert!(!temp.path().join("u/1").exists());
+}
+
+#[tokio::test]
+async fn what_has_a_second_name_is_never_written_to() {
+    for size in [0, 1000, 300_000] {
+        // Small and large writes, and a cut, go different ways.
+        for (cut, more) in [(size, 4), (size, 100_000), (size / 2, 0)] {
+            let (temp, store, bytes) = half_finished(size).await;
+            let mut upload = store.resume_upload(key("u/1/data")).await.unwrap();
+            upload.truncate(cut as u64).await.unwrap();
+            upload.write(vec![pattern(more)]).await.unwrap();
+            upload.pause().await.unwrap();
+            drop(upload);
+            assert_eq!(fs::read(temp.path().join("b")).unwrap(), bytes);
+            let whole = [&bytes[..cut], &pattern(more)].concat();
+            let mut upload = store.resume_upload(key("u/1/data")).await.unwrap();
+            upload.finish(key("c"), sha256(&whole), vec![], vec![]).await.unwrap();
+            assert_eq!(get(&store, "c").await.unwrap(), whole);
+            assert_eq!((get(&store, "b").await.unwrap(), staged(temp.path())), (bytes, 0));
+        }
+    }
+    let (_temp, store, bytes) = half_finished(1000).await;
+    store.resume_upload(key("u/1/data")).await.unwrap().abort().await.unwrap();
+    assert_eq!(get(&store, "b").await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_finish_that_fails_half_way_leaves_the_upload() {
+    let (_temp, store) = fresh();
+    let bytes = left(&store, 300_000).await;
+    let twice = || Change::Create(key("link"), "x".into());
+    let mut upload = store.resume_upload(key("u/1/data")).await.unwrap();
+    assert!(upload.finish(key("b"), sha256(&bytes), vec![], vec![twice(), twice()]).await.is_err());
+    drop(upload);
+    assert_eq!(get(&store, "b").await.unwrap(), bytes);
+    resumes_as(&store, &bytes, "c").await;
+    assert_eq!(get(&store, "b").await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn an_idle_upload_that_another_process_half_finished_is_shared() {
+    let (temp, store) = fresh();
+    let bytes = left(&store, 1000).await;
+    fs::hard_link(temp.path().join("u/1/data"), temp.path().join("b")).unwrap();
+    resumes_as(&store, &bytes, "c").await;
+    assert_eq!(get(&store, "b").await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn leftovers_at_the_object_are_replaced() {
+    for leftover in ["", "torn"] {
+        let (temp, store) = fresh();
+        let bytes = left(&store, 1000).await;
+        fs::write(temp.path().join("b"), leftover).unwrap();
+        resumes(&store, &bytes).await;
+        assert_eq!(staged(temp.path()), 0);
     }
 }
 

@@ -73,8 +73,8 @@ impl Inner {
             return Err(Failure::NotFound);
         }
         let mut lease = self.lease_soon(&key).await?;
-        if let Some(live) = lease.live.take() {
-            let fits = still(self, &key, &live)?;
+        if let Some(mut live) = lease.live.take() {
+            let fits = still(self, &key, &mut live)?;
             if fits {
                 lease.live = Some(live);
                 return Ok(Handle::new(lease));
@@ -139,10 +139,13 @@ fn make(inner: &Arc<Inner>, key: &Key, beside: &[(Key, Bytes)]) -> Result<OwnedF
 
 /// Whether an upload that stayed open is what is at its key, and takes it for
 /// this process.
-fn still(inner: &Inner, key: &Key, live: &Live) -> Result<bool, Failure> {
+fn still(inner: &Inner, key: &Key, live: &mut Live) -> Result<bool, Failure> {
     let Some(file) = live.file() else { return Ok(false) };
     lock(file)?;
-    let own = Stamp::of(&fstat(file).map_err(|errno| failure(errno, key))?);
+    let stat = fstat(file).map_err(|errno| failure(errno, key))?;
+    let own = Stamp::of(&stat);
+    // Another process may have tried to finish it meanwhile.
+    live.set_shared(stat.st_nlink > 1);
     match inner.tree.look(Some(key), Wait::Yes) {
         Ok(stat) => Ok(own.same_file(&Stamp::of(&stat)) && own.size == live.offset()),
         Err(_) => Ok(false),
@@ -152,10 +155,13 @@ fn still(inner: &Inner, key: &Key, live: &Live) -> Result<bool, Failure> {
 /// Opens an upload that some process left, synced and with its digest so far.
 fn from_disk(inner: &Arc<Inner>, key: Key, stop: &dyn Fn() -> bool) -> Result<Live, Failure> {
     let file = inner.tree.writable(&key).map_err(|errno| looking(errno, &key))?;
-    let size = stamp::size(&files::object_stat(&file, &key)?);
     lock(&file)?;
+    let stat = files::object_stat(&file, &key)?;
+    let (size, shared) = (stamp::size(&stat), stat.st_nlink > 1);
     if size == 0 {
-        return Ok(Live::new(Some(key), Some(file)));
+        let mut live = Live::new(Some(key), Some(file));
+        live.set_shared(shared);
+        return Ok(live);
     }
     let file = Arc::new(file);
     // Whoever wrote it may not have waited for the disk.
@@ -176,6 +182,7 @@ fn from_disk(inner: &Arc<Inner>, key: Key, stop: &dyn Fn() -> bool) -> Result<Li
     };
     let file = Arc::into_inner(file).ok_or_else(|| Failure::Io(String::from("an upload is still being synced")))?;
     let mut live = Live::resumed(key, file, size, hasher, found);
+    live.set_shared(shared);
     // So that the next process need not read it all again.
     live.checkpoint(inner);
     Ok(live)

@@ -91,13 +91,15 @@ fn finish(lease: &mut Lease, to: Key, expect: &[Expectation], changes: Vec<Chang
         (None, None) => return Err(Failure::Io(String::from("an upload without a file"))),
     };
     let directory = Arc::new(directory);
-    let mut incoming = Incoming { to, file, size: live.offset(), directory, name, moved: false, doubtful: false };
+    let keep = lease.key.is_some();
+    let mut incoming = Incoming { to, file, size: live.offset(), directory, name, keep, moved: false, doubtful: false };
     let result = commit::run(&inner, Some(&mut incoming), expect, changes);
     if incoming.moved {
         if let Some(temp) = live.temp() {
             temp.moved();
         }
-        // Its file is the object now: nobody may write to it again.
+        // Its file is the object now: nobody may write to it again. If the
+        // rest failed, whoever goes on with the upload finds it shared.
         live.set_gone();
     } else if incoming.doubtful {
         // Perhaps it was its sync that failed, and the next would not tell.

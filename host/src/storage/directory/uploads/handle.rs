@@ -76,18 +76,17 @@ impl Upload for Handle {
     async fn write(&mut self, batch: Vec<Bytes>) -> Result<(), Failure> {
         let size: usize = batch.iter().map(Bytes::len).sum();
         let (inner, live) = self.live()?;
-        let inline = size <= INLINE && (live.file().is_some() || live.stays_in_memory(size));
-        if inline {
-            let stage = inner.default_stage()?.clone();
-            let result = live.write(&stage, &batch);
+        let at_hand = live.file().is_some() || live.stays_in_memory(size);
+        if size <= INLINE && at_hand && !live.shared() {
+            let result = live.write(inner, &batch);
             self.offset = live.offset();
             return result;
         }
-        self.blocking(|inner| &inner.pools.writes, move |inner, live| live.write(inner.default_stage()?, &batch)).await
+        self.blocking(|inner| &inner.pools.writes, move |inner, live| live.write(inner, &batch)).await
     }
 
     async fn truncate(&mut self, offset: u64) -> Result<(), Failure> {
-        self.blocking(|inner| &inner.pools.writes, move |_, live| live.truncate(offset)).await
+        self.blocking(|inner| &inner.pools.writes, move |inner, live| live.truncate(inner, offset)).await
     }
 
     async fn pause(&mut self) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use bytes::Bytes;
 use rustix::{
-    fs::{Advice, fadvise, ftruncate},
+    fs::{Advice, fadvise, ftruncate, renameat},
     io::Errno,
 };
 
@@ -46,6 +46,9 @@ pub(super) struct Live {
     writeback: u64,
     /// Up to here a hash state was written down.
     saved: u64,
+    /// The file has another name, which makes it somebody's object: it may be
+    /// read and finished, and is copied before it changes.
+    shared: bool,
     broken: bool,
     gone: bool,
 }
@@ -66,6 +69,7 @@ impl Live {
             dirty: true,
             writeback: 0,
             saved: 0,
+            shared: false,
             broken: false,
             gone: false,
         }
@@ -94,6 +98,14 @@ impl Live {
 
     pub(super) fn temp(&mut self) -> Option<&mut Temp> {
         self.temp.as_mut()
+    }
+
+    pub(super) fn shared(&self) -> bool {
+        self.shared
+    }
+
+    pub(super) fn set_shared(&mut self, shared: bool) {
+        self.shared = shared;
     }
 
     /// A write or a sync failed: what is on the disk is unknown.
@@ -132,14 +144,15 @@ impl Live {
     }
 
     /// Appends and hashes.
-    pub(super) fn write(&mut self, stage: &Arc<Stage>, batch: &[Bytes]) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, inner: &Inner, batch: &[Bytes]) -> Result<(), Failure> {
         self.usable()?;
+        self.unshare(inner)?;
         let size: usize = batch.iter().map(Bytes::len).sum();
         if self.stays_in_memory(size) {
             // A copy, as the bytes may be a small part of a large buffer.
             batch.iter().for_each(|bytes| self.memory.extend_from_slice(bytes));
         } else {
-            let file = self.spill(stage)?;
+            let file = self.spill(inner.default_stage()?)?;
             let before = self.offset;
             self.dirty = true;
             if let Err(errno) = files::write_batch(&file, batch, before) {
@@ -176,8 +189,27 @@ impl Live {
         Ok(self.file.insert(Arc::new(file)).clone())
     }
 
+    /// Puts a copy of its own in the place of a file that is an object too.
+    fn unshare(&mut self, inner: &Inner) -> Result<(), Failure> {
+        let (true, Some(key), Some(file)) = (self.shared, &self.key, &self.file) else { return Ok(()) };
+        let failed = |errno| failure(errno, "copying an upload");
+        // On the disk of the upload: a rename must not cross devices.
+        let (copy, mut temp) = inner.stage(Some(key))?.create()?;
+        super::lock(&copy)?;
+        files::copy(file, &copy, self.offset).map_err(failed)?;
+        let directory = inner.tree.directory(key.parent().as_ref()).map_err(failed)?;
+        renameat(&temp.stage.dir, temp.name.as_str(), &directory, key.name()).map_err(failed)?;
+        temp.moved();
+        self.file = Some(Arc::new(copy));
+        self.shared = false;
+        self.dirty = true;
+        self.writeback = 0;
+        self.saved = 0;
+        Ok(())
+    }
+
     /// Cuts back to `offset`.
-    pub(super) fn truncate(&mut self, offset: u64) -> Result<(), Failure> {
+    pub(super) fn truncate(&mut self, inner: &Inner, offset: u64) -> Result<(), Failure> {
         self.usable()?;
         if offset > self.offset {
             return Err(Failure::WrongOffset(self.offset));
@@ -185,6 +217,7 @@ impl Live {
         if offset == self.offset {
             return Ok(());
         }
+        self.unshare(inner)?;
         let hasher = if self.mark.0 == offset { self.mark.1.clone() } else { self.hash(Algorithm::Sha256, offset)? };
         match &self.file {
             Some(file) => {
