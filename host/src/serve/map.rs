@@ -6,10 +6,11 @@ use std::{
     path::Path,
 };
 
+use super::ServeError;
 use crate::{
     config::{self, Config},
     sandbox, server,
-    storage::{self, Threads},
+    storage::{self, Key, Threads},
 };
 
 /// The largest module that is read.
@@ -72,10 +73,15 @@ pub fn limits(config: &Config) -> sandbox::Limits {
 }
 
 /// The storage's options.
-pub fn directory(config: &Config) -> storage::Options {
+pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
     let threads = config.storage.max_threads;
     let defaults = storage::Options::default();
-    storage::Options {
+    let link = |text: &String| {
+        Key::parse(text)
+            .map_err(|wrong| ServeError::Symlink { key: text.escape_debug().to_string(), cause: wrong.to_string() })
+    };
+    Ok(storage::Options {
+        allowed_links: config.storage.symlinks.iter().map(link).collect::<Result<_, _>>()?,
         max_open_uploads: config.limits.uploads,
         idle_uploads: config.limits.idle_uploads,
         idle_upload: config.limits.idle_upload,
@@ -87,7 +93,7 @@ pub fn directory(config: &Config) -> storage::Options {
             ..defaults.threads
         },
         ..defaults
-    }
+    })
 }
 
 /// How uploads are purged.

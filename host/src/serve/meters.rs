@@ -38,4 +38,7 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let from = Arc::clone(storage);
     let weak = move || f64::from(u8::from(from.durability() == Durability::Weak));
     metrics.gauge_fn("skerry_storage_weak", "1 where a power cut may undo what was acknowledged.", &[], weak);
+    let from = Arc::clone(storage);
+    let folds = move || f64::from(u8::from(from.folds_names()));
+    metrics.gauge_fn("skerry_storage_folds_names", "1 where names that differ by case alone are one.", &[], folds);
 }

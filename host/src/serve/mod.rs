@@ -30,6 +30,24 @@ pub enum ServeError {
     /// The runtime cannot be made.
     #[error("the runtime does not start: {0}")]
     Runtime(io::Error),
+    /// An item of `storage.filesystem.symlinks` is no key.
+    #[error(
+        "`storage.filesystem.symlinks`: `{key}` is to be a path below the root directory, such as docker/registry: {cause}"
+    )]
+    Symlink {
+        /// The item.
+        key: String,
+        /// Why.
+        cause: String,
+    },
+    /// A directory near the root is a link that may not or cannot be followed.
+    #[error("the storage directory {path} cannot be served as it is: {cause}")]
+    Link {
+        /// `storage.filesystem.rootdirectory`.
+        path: String,
+        /// The sentence about it.
+        cause: String,
+    },
     /// The directory cannot be used.
     #[error("the storage directory {path} cannot be used: {cause}; create it, or let this user read and write it")]
     Root {
@@ -121,13 +139,20 @@ fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
         fs::create_dir_all(path).map_err(|cause| wrong(cause.to_string()))?;
     }
     let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(|cause| wrong(cause.to_string()))?;
-    let storage = Directory::open(root, map::directory(config)).map_err(|failure| match failure {
+    let storage = Directory::open(root, map::directory(config)?).map_err(|failure| match failure {
+        Failure::Other(cause) => ServeError::Link { path: path.display().to_string(), cause },
         Failure::Busy => wrong("another process that uses it is starting and does not come to an end".into()),
         other => wrong(other.to_string()),
     })?;
     if storage.durability() == Durability::Weak {
         tracing::warn!(
             "durability: weak; this filesystem cannot sync directories, and a power cut may undo what was acknowledged"
+        );
+    }
+    if storage.folds_names() {
+        tracing::warn!(
+            "names: folded; this filesystem takes two names for one that differ by case or by normalisation alone, so \
+             that two tags can overwrite one another: move the storage to one that does not"
         );
     }
     Ok(storage)

@@ -9,6 +9,7 @@ mod errors;
 mod files;
 mod flush;
 mod janitor;
+mod links;
 mod listing;
 mod locks;
 mod object;
@@ -45,6 +46,7 @@ use super::{Change, Expectation, Failure, Key, Listing, Metadata, Object, Storag
 /// Objects in a directory.
 pub struct Directory {
     inner: Arc<Inner>,
+    folds: bool,
 }
 
 struct Inner {
@@ -77,10 +79,13 @@ impl Directory {
     /// is [`Failure::ReadOnly`].
     ///
     /// # Errors
-    /// [`Failure::Io`] with what is wrong; [`Failure::Busy`] if another
+    /// [`Failure::Io`] with what is wrong; [`Failure::Other`] with a sentence
+    /// on a symbolic link near the root that is not allowed, or that leads
+    /// nowhere; [`Failure::Busy`] if another
     /// process is starting and does not end.
     pub fn open(root: Dir, options: Options) -> Result<Arc<Self>, Failure> {
-        let tree = Tree::open(root, &options.allowed_links).map_err(|errno| failure(errno, "opening the storage"))?;
+        let tree = Tree::open(root, &options.allowed_links)?;
+        links::check(&tree)?;
         let flusher = Flusher::default();
         let (stages, states) = match own(&tree, &flusher) {
             Ok(own) => own,
@@ -111,7 +116,8 @@ impl Directory {
             flusher,
         });
         janitor::start(&inner);
-        Ok(Arc::new(Self { inner }))
+        let folds = inner.default_stage().is_ok_and(|stage| stage.folds());
+        Ok(Arc::new(Self { inner, folds }))
     }
 
     /// What writes are worth here; `Weak` may come to light later than at the
@@ -125,6 +131,13 @@ impl Directory {
         } else {
             Durability::Full
         }
+    }
+
+    /// Whether this filesystem takes two names for one that differ by case or
+    /// by Unicode normalisation alone: then two keys can be one.
+    #[must_use]
+    pub fn folds_names(&self) -> bool {
+        self.folds
     }
 
     /// Uploads that requests use just now, and those that stay open between

@@ -17,7 +17,7 @@ use std::{
 use cap_fs_ext::{DirExt, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
 use rustix::{
-    fs::{AtFlags, FlockOperation, OFlags, flock, fsync, unlinkat},
+    fs::{AtFlags, FlockOperation, OFlags, flock, fsync, statat, unlinkat},
     io::Errno,
 };
 
@@ -106,6 +106,15 @@ impl Stage {
     /// A name for something that will be put here.
     pub(super) fn reserve(self: &Arc<Self>) -> Temp {
         Temp { stage: self.clone(), name: self.name(), armed: true }
+    }
+
+    /// Whether names that differ by case or by normalisation are one here.
+    pub(super) fn folds(self: &Arc<Self>) -> bool {
+        [("Probe", "probe"), ("prob\u{e9}", "probe\u{301}")].into_iter().any(|(name, other)| {
+            let made = tree::create(&self.dir, name, OFlags::WRONLY);
+            let _temp = made.is_ok().then(|| Temp { stage: self.clone(), name: name.to_owned(), armed: true });
+            made.is_ok() && statat(&self.dir, other, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+        })
     }
 
     /// Whether a file can be written and synced here.

@@ -13,12 +13,12 @@ use std::{
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, openat2, statat},
+    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, openat2, readlinkat, statat},
     io::Errno,
 };
 
-use super::stamp::Stamp;
-use crate::storage::{Key, key::HOST_SEGMENT};
+use super::{errors::failure, stamp::Stamp};
+use crate::storage::{Failure, Key, key::HOST_SEGMENT};
 
 /// A directory by its key; none is the root.
 pub(super) type Place = Option<Key>;
@@ -56,8 +56,9 @@ pub(super) struct Base {
 
 impl Tree {
     /// Opens the root, and those of `links` that are symbolic links.
-    pub(super) fn open(root: Dir, links: &[Key]) -> Result<Self, Errno> {
-        let device = Stamp::of(&fstat(&root)?).device;
+    pub(super) fn open(root: Dir, links: &[Key]) -> Result<Self, Failure> {
+        let failed = |errno| failure(errno, "opening the storage");
+        let device = Stamp::of(&fstat(&root).map_err(failed)?).device;
         let bases = vec![Base { place: None, dir: root, device }];
         let mut tree = Self { bases, openat2: AtomicBool::new(true), cached: AtomicBool::new(true) };
         let mut links = links.to_vec();
@@ -67,17 +68,21 @@ impl Tree {
             let parent = match tree.directory(link.parent().as_ref()) {
                 Ok(parent) => parent,
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
-                Err(errno) => return Err(errno),
+                Err(errno) => return Err(failed(errno)),
             };
             match statat(&parent, link.name(), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {}
                 Ok(_) | Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(errno),
+                Err(errno) => return Err(failed(errno)),
             }
             // The one place where a link is followed: the operator named it.
-            let dir =
-                openat(&parent, link.name(), OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-            let device = Stamp::of(&fstat(&dir)?).device;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let dir = openat(&parent, link.name(), flags, Mode::empty()).map_err(|errno| {
+                let target = readlinkat(&parent, link.name(), Vec::new()).unwrap_or_default();
+                let target = target.to_string_lossy().escape_debug().to_string();
+                Failure::Other(format!("`{link}` is a symbolic link to `{target}`, which does not open: {errno}"))
+            })?;
+            let device = Stamp::of(&fstat(&dir).map_err(failed)?).device;
             tree.bases.insert(0, Base { place: Some(link), dir: Dir::from(dir), device });
         }
         Ok(tree)

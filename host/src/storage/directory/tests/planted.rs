@@ -87,9 +87,9 @@ async fn allowed_links_are_followed_and_keep_their_own_prefix() {
     symlink(disk.path(), temp.path().join("docker")).unwrap();
     fs::create_dir(disk.path().join("elsewhere")).unwrap();
     symlink("elsewhere", disk.path().join("v2")).unwrap();
-    symlink("elsewhere", disk.path().join("other")).unwrap();
     let allowed_links = vec![key("docker/v2"), key("docker"), key("docker/none"), key("none/none")];
     let store = open_with(temp.path(), Options { allowed_links, ..Options::default() });
+    symlink("elsewhere", disk.path().join("other")).unwrap();
     put(&*store, "docker/v2/a/b", "x").await;
     assert_eq!(fs::read(disk.path().join("elsewhere/a/b")).unwrap(), b"x");
     assert_eq!(get(&store, "docker/v2/a/b").await.unwrap(), "x");
@@ -189,4 +189,43 @@ async fn a_sparse_giant_is_not_read() {
     let (temp, store) = fresh();
     fs::File::create(temp.path().join("giant")).unwrap().set_len(1 << 40).unwrap();
     assert_eq!(store.read(&key("giant"), u64::MAX).await, Err(Failure::TooLarge(1 << 40)));
+}
+
+fn refused(path: &Path, allowed_links: Vec<crate::storage::Key>) -> String {
+    let root = cap_std::fs::Dir::open_ambient_dir(path, cap_std::ambient_authority()).unwrap();
+    let options = Options { allowed_links, ..Options::default() };
+    crate::storage::Directory::open(root, options).err().map(|failure| failure.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn links_near_the_root_are_named_at_start() {
+    let disk = tempfile::tempdir().unwrap();
+    for at in ["docker", "docker/registry", "docker/registry/v2/blobs", "docker/registry/v2/repositories"] {
+        let temp = tempfile::tempdir().unwrap();
+        let link = temp.path().join(at);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(disk.path(), &link).unwrap();
+        let said = refused(temp.path(), vec![]);
+        for part in [at, disk.path().to_str().unwrap(), "storage.filesystem.symlinks"] {
+            assert!(said.contains(part), "{at}: {said}");
+        }
+        assert_eq!(refused(temp.path(), vec![key(at)]), "");
+        fs::remove_file(&link).unwrap();
+        symlink("/nowhere/at/all", &link).unwrap();
+        for allowed in [vec![], vec![key(at)]] {
+            assert!(refused(temp.path(), allowed).contains("`/nowhere/at/all`"), "{at}");
+        }
+    }
+}
+
+#[test]
+fn links_to_files_and_deep_links_do_not_stop_the_start() {
+    let temp = tempfile::tempdir().unwrap();
+    fs::write(temp.path().join("file"), "x").unwrap();
+    symlink("file", temp.path().join("link")).unwrap();
+    fs::create_dir_all(temp.path().join("a/b/c/d")).unwrap();
+    symlink(temp.path(), temp.path().join("a/b/c/d/link")).unwrap();
+    assert_eq!(refused(temp.path(), vec![]), "");
+    assert!(!super::open(temp.path()).folds_names());
+    assert_eq!(staged(temp.path()), 0);
 }
