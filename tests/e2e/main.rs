@@ -14,4 +14,5 @@ mod peers;
 mod recovery;
 mod referrers;
 mod server;
+mod tls;
 mod uploads;

@@ -67,6 +67,11 @@ impl Client {
         }
     }
 
+    /// HTTP/1.1 over TLS as it is configured.
+    pub fn with(authority: &str, tls: Arc<ClientConfig>) -> Self {
+        Self { authority: authority.to_owned(), tls: Some(tls), version: Version::HTTP_11, accept: false }
+    }
+
     /// HTTP/1.1 with no TLS.
     pub fn plain(authority: &str) -> Self {
         Self { authority: authority.to_owned(), tls: None, version: Version::HTTP_11, accept: false }

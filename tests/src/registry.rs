@@ -24,6 +24,10 @@ pub struct Options {
     pub sparse: bool,
     /// Whether it has a certificate.
     pub tls: bool,
+    /// Another certificate and key than the test's own, made before.
+    pub pair: Option<(PathBuf, PathBuf)>,
+    /// More lines of the section `http.tls`.
+    pub tls_keys: String,
     /// More lines of the section `http`, in YAML with no indentation.
     pub http: String,
     /// More lines of the section `storage`.
@@ -44,6 +48,8 @@ impl Default for Options {
             readonly: false,
             sparse: false,
             tls: true,
+            pair: None,
+            tls_keys: String::new(),
             http: String::new(),
             storage: String::new(),
             more: String::new(),
@@ -185,8 +191,12 @@ fn config(options: &Options, volume: &Path, trust: &Authority) -> String {
     indented(&mut text, &options.storage);
     writeln!(text, "http:\n  addr: {bind}:0").unwrap();
     if options.tls {
-        writeln!(text, "  tls:\n    certificate: {}\n    key: {}", trust.certificate.display(), trust.key.display())
-            .unwrap();
+        let own = (trust.certificate.clone(), trust.key.clone());
+        let (certificate, key) = options.pair.as_ref().unwrap_or(&own);
+        writeln!(text, "  tls:\n    certificate: {}\n    key: {}", certificate.display(), key.display()).unwrap();
+        for line in options.tls_keys.lines() {
+            writeln!(text, "    {line}").unwrap();
+        }
     }
     indented(&mut text, &options.http);
     if options.sparse {

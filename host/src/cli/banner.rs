@@ -70,7 +70,7 @@ impl Plan {
                 .as_ref()
                 .map(|first| first.host_name.to_ascii_lowercase())
                 .filter(|host| !host.is_empty());
-            let known = |host: &String| self.tls.as_ref().is_none_or(|tls| tls.names.contains(host));
+            let known = |host: &String| self.tls.as_ref().is_none_or(|tls| tls.loaded.names(host));
             return format!("{}:{port}", host.filter(known).unwrap_or_else(|| "localhost".to_owned()));
         }
         match named.is_empty() || named.contains(':') {

@@ -50,9 +50,6 @@ fn serve(plan: Plan, run: impl FnOnce(&Plan) -> Result<(), Box<dyn Error>>) -> E
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
-    if let Some(sentence) = plan.tls.as_ref().and_then(|tls| tls.out_of_time(SystemTime::now())) {
-        tracing::error!("{sentence}");
-    }
     match run(&plan) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

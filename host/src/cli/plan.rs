@@ -24,11 +24,20 @@ pub struct Plan {
     /// For the log.
     pub warnings: Vec<Warning>,
     /// To accept connections with; without, plain HTTP.
-    pub tls: Option<Loaded>,
+    pub tls: Option<Tls>,
     /// Where the configuration came from, for the log.
     pub source: String,
     /// Set where nothing was configured.
     pub first_run: Option<FirstRun>,
+}
+
+/// Certificates, and where they came from: for renewals.
+#[derive(Debug)]
+pub struct Tls {
+    /// As they are now.
+    pub loaded: Loaded,
+    /// Where newer ones would be.
+    pub origin: tls::Origin,
 }
 
 /// What a first run made.
@@ -73,21 +82,22 @@ pub fn plan(args: &Serve, ambient: &Ambient, now: SystemTime) -> Result<Plan, Pl
     let Effective { config, mut warnings, name, first } = effective(args, ambient)?;
     let mut first_run = first.then(|| FirstRun { ca: None, host_name: ambient.host_name.clone() });
     let tls = match (configured(&config)?, &mut first_run) {
-        (Some(loaded), _) => Some(loaded),
+        (Some(tls), _) => Some(tls),
         (None, Some(first)) if !args.plain_http => {
             let directory = config.storage.root.join(".skerry/tls");
-            let local = tls::local(&directory, &names(&config, ambient), config.http.http2, now)
-                .map_err(|error| PlanError::Tls(Origin::Default, error))?;
+            let (names, http2) = (names(&config, ambient), config.http.http2);
+            let local =
+                tls::local(&directory, &names, http2, now).map_err(|error| PlanError::Tls(Origin::Default, error))?;
             // Absolute, to be copied from the screen into another directory.
             first.ca = Some(std::path::absolute(&local.ca).unwrap_or(local.ca));
-            Some(local.loaded)
+            Some(Tls { loaded: local.loaded, origin: tls::Origin::Local { directory, names, http2 } })
         }
         (None, _) => {
             plain(&config, &mut warnings);
             None
         }
     };
-    if let Some(loaded) = &tls {
+    if let Some(Tls { loaded, .. }) = &tls {
         let at = config.origin("http.tls.certificate");
         warnings.extend(loaded.warnings.iter().map(|message| Warning { at: at.clone(), message: message.clone() }));
     }
@@ -100,7 +110,7 @@ pub(super) fn checked(file: &File, ambient: &Ambient) -> Result<(Config, Vec<War
     let args = Serve { file: file.clone(), ..Serve::default() };
     let Effective { config, mut warnings, first, .. } = effective(&args, ambient)?;
     match configured(&config)? {
-        Some(loaded) => {
+        Some(Tls { loaded, .. }) => {
             let at = config.origin("http.tls.certificate");
             let late = loaded.out_of_time(SystemTime::now());
             warnings.extend(loaded.warnings.into_iter().chain(late).map(|message| Warning { at: at.clone(), message }));
@@ -182,22 +192,36 @@ fn path_text(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// The certificate that the configuration names, if it names one.
-fn configured(config: &Config) -> Result<Option<Loaded>, PlanError> {
+/// The certificates that the configuration names, if it names any.
+fn configured(config: &Config) -> Result<Option<Tls>, PlanError> {
     let Some(tls) = &config.http.tls else { return Ok(None) };
     let files = TlsFiles {
         certificate: tls.certificate.clone(),
         key: tls.key.clone(),
+        others: tls.others.clone(),
+        strict: tls.strict,
+        client_auth: tls.client_auth,
+        client_cas: tls.client_cas.clone(),
         minimum: tls.minimum,
         suites: tls.suites.clone(),
         http2: config.http.http2,
     };
     match tls::load(&files) {
-        Ok(loaded) => Ok(Some(loaded)),
-        Err(error) => {
-            let key = matches!(&error, TlsError::NoSuite).then_some("http.tls.ciphersuites");
-            Err(PlanError::Tls(config.origin(key.unwrap_or("http.tls.certificate")), error))
-        }
+        Ok(loaded) => Ok(Some(Tls { loaded, origin: tls::Origin::Files(files) })),
+        Err(error) => Err(PlanError::Tls(config.origin(blamed(&files, &error)), error)),
+    }
+}
+
+/// The key of the configuration that an error is about.
+fn blamed(files: &TlsFiles, error: &TlsError) -> &'static str {
+    match (error, error.file()) {
+        (TlsError::NoSuite, _) => "http.tls.ciphersuites",
+        (TlsError::ClientAuth(_), _) => "http.tls.clientcas",
+        (_, Some(file)) if file == files.certificate => "http.tls.certificate",
+        (_, Some(file)) if file == files.key => "http.tls.key",
+        (_, Some(file)) if files.client_cas.iter().any(|path| path == file) => "http.tls.clientcas",
+        (_, Some(_)) => "http.tls.certificates",
+        (_, None) => "http.tls.certificate",
     }
 }
 

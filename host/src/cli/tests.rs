@@ -50,7 +50,7 @@ fn first_run() {
     assert_eq!(plan.config.http.listen.to_string(), "127.0.0.1:5000");
     assert_eq!(plan.config.storage.root, home.path().join(".local/share/skerry"));
     assert!(plan.config.storage.delete && plan.warnings.is_empty());
-    let names = &plan.tls.as_ref().unwrap().names;
+    let names = &plan.tls.as_ref().unwrap().loaded.leaves[0].names;
     assert_eq!(names, &["localhost", "127.0.0.1", "::1", "my-host"]);
     let ca = plan.first_run.as_ref().unwrap().ca.clone().unwrap();
     assert!(ca.exists());
@@ -151,7 +151,7 @@ fn configured_runs() {
     ambient.env.push(("REGISTRY_HTTP_TLS_KEY".to_owned(), "/nowhere/tls.key".to_owned()));
     assert_eq!(
         planned(&[], &ambient).unwrap_err(),
-        "REGISTRY_HTTP_TLS_CERTIFICATE: /nowhere/tls.crt: there is no such file"
+        "REGISTRY_HTTP_TLS_CERTIFICATE: /nowhere/tls.crt: there is no such file, nor a directory /nowhere; in a container, mount it"
     );
     assert!(plan::checked(&args::File::default(), &ambient).is_err());
     assert!(planned(&["--plain-http"], &ambient).unwrap().tls.is_none());

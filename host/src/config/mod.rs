@@ -32,8 +32,8 @@ pub use self::{
     address::{Family, Listen},
     environment::CONFIGURATION_PATH,
     model::{
-        Config, Debug, FileCheck, Health, Http, Level, Limits, Log, LogFormat, Period, Purge, Sandbox, Storage,
-        TcpCheck, Tls, TlsVersion,
+        ClientAuth, Config, Debug, FileCheck, Health, Http, Level, Limits, Log, LogFormat, Period, Purge, Sandbox,
+        Storage, TcpCheck, Tls, TlsVersion,
     },
     report::{ConfigError, Origin, Problem, Warning},
 };

@@ -113,6 +113,42 @@ pub struct Tls {
     pub minimum: TlsVersion,
     /// Suites by Go's names, for TLS 1.2; all where empty.
     pub suites: Vec<String>,
+    /// Further pairs of certificate and key, chosen by the name that a client
+    /// asks for.
+    pub others: Vec<(PathBuf, PathBuf)>,
+    /// Whether who asks for a name that no certificate has is refused.
+    pub strict: bool,
+    /// What is wanted of clients.
+    pub client_auth: ClientAuth,
+    /// PEM: what client certificates are verified against.
+    pub client_cas: Vec<PathBuf>,
+}
+
+/// `http.tls.clientauth`: what is wanted of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// No certificate.
+    None,
+    /// A certificate, if they have one; it is not verified.
+    Request,
+    /// A certificate; it is not verified.
+    RequireAny,
+    /// A certificate, if they have one; it is verified.
+    VerifyIfGiven,
+    /// A certificate, which is verified.
+    RequireAndVerify,
+}
+
+impl ClientAuth {
+    /// Whether every certificate that gets through was verified.
+    pub fn verifies(self) -> bool {
+        matches!(self, Self::VerifyIfGiven | Self::RequireAndVerify)
+    }
+
+    /// Whether who has no certificate is refused.
+    pub fn requires(self) -> bool {
+        matches!(self, Self::RequireAny | Self::RequireAndVerify)
+    }
 }
 
 /// A version of TLS.

@@ -156,6 +156,14 @@ pub(super) static ROOT: Kind = Kind::Section(&[
 /// Levels of the log.
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
+/// distribution's words for what is wanted of clients.
+const CLIENT_AUTH: &[&str] = &[
+    "request-client-cert",
+    "require-any-client-cert",
+    "verify-client-cert-if-given",
+    "require-and-verify-client-cert",
+];
+
 const LOG: &[Field] = &[
     key("accesslog", "AccessLog", Kind::Section(&[key("disabled", "Disabled", Kind::Flag)])),
     key("level", "Level", Kind::Choice(LEVELS)),
@@ -228,22 +236,19 @@ const HTTP: &[Field] = &[
         Kind::Section(&[
             key("certificate", "Certificate", Kind::Text),
             key("key", "Key", Kind::Text),
-            refused(
-                "clientcas",
-                "ClientCAs",
-                Kind::List(&Kind::Text),
-                "client certificates are not supported yet, and without them everybody could connect",
-                Node::asks,
-            ),
-            refused(
-                "clientauth",
-                "ClientAuth",
-                Kind::Text,
-                "client certificates are not supported yet, and without them everybody could connect",
-                Node::asks,
-            ),
+            key("clientcas", "ClientCAs", Kind::List(&Kind::Text)),
+            key("clientauth", "ClientAuth", Kind::Choice(CLIENT_AUTH)),
             key("minimumtls", "MinimumTLS", Kind::Choice(&["tls1.0", "tls1.1", "tls1.2", "tls1.3"])),
             key("ciphersuites", "CipherSuites", Kind::List(&Kind::Text)),
+            // Ours.
+            ours(
+                "certificates",
+                Kind::List(&Kind::Section(&[
+                    key("certificate", "Certificate", Kind::Text),
+                    key("key", "Key", Kind::Text),
+                ])),
+            ),
+            ours("strictsni", Kind::Flag),
             refused(
                 "letsencrypt",
                 "LetsEncrypt",

@@ -184,8 +184,19 @@ fn environment_warnings_and_problems() {
         ),
         ("REGISTRY_STORAGE_SOMEDRIVER", "somestring", "`storage` names two drivers"),
         ("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io", "`proxy`: pulling through"),
-        ("REGISTRY_HTTP_TLS_CLIENTCAS", "[/ca.pem]", "`http.tls.clientcas`: client certificates"),
-        ("REGISTRY_HTTP_TLS_CLIENTCAS_0", "/ca.pem", "`http.tls.clientcas`: client certificates"),
+        ("REGISTRY_HTTP_TLS_CLIENTCAS", "[/ca.pem]", "`http.tls.clientcas` is set, and `http.tls.certificate` and"),
+        ("REGISTRY_HTTP_TLS_CLIENTCAS_0", "/ca.pem", "`http.tls.clientcas` is set, and `http.tls.certificate` and"),
+        ("REGISTRY_HTTP_TLS_CLIENTAUTH", "yes", "`http.tls.clientauth` is to be one of request-client-cert, "),
+        (
+            "REGISTRY_HTTP_TLS",
+            "{certificate: /c, key: /k, clientauth: verify-client-cert-if-given}",
+            "`http.tls.clientauth: verify-client-cert-if-given` verifies certificates against `http.tls.clientcas`, which",
+        ),
+        (
+            "REGISTRY_HTTP_TLS",
+            "{certificate: /c, key: /k, certificates: [{certificate: /d}]}",
+            "an item of `http.tls.certificates` has no `key` beside its `certificate` /d",
+        ),
         ("REGISTRY_HTTP_TLS_LETSENCRYPT_EMAIL", "a@b.c", "`http.tls.letsencrypt`: certificates from"),
         ("REGISTRY_NOTIFICATIONS_ENDPOINTS", "[{name: x, url: http://x}]", "`notifications.endpoints`: notifications"),
         ("REGISTRY_MIDDLEWARE_REPOSITORY", "[{name: x}]", "`middleware`: middleware"),
@@ -219,6 +230,10 @@ fn warned() {
         ("storage:\n  redirect: {disable: true}", "config.yml:3: `storage.redirect` has no effect"),
         ("log: {hooks: [{type: mail}]}", "`log.hooks` has no effect"),
         ("http: {tls: {certificate: /c, key: /k, minimumtls: tls1.0}}", "`http.tls.minimumtls: tls1.0` is not safe"),
+        (
+            "http: {tls: {certificate: /c, key: /k, clientauth: require-any-client-cert}}",
+            "`http.tls.clientauth: require-any-client-cert` verifies nothing",
+        ),
         ("http: {debug: {addr: ':5001'}}", "`http.debug.addr`: whoever reaches :5001"),
         ("http: {debug: {prometheus: {enabled: true}}}", "has no effect without `http.debug.addr`"),
         ("health: {http: [{uri: http://x}]}", "`health.http` has no effect"),
@@ -503,4 +518,32 @@ proptest! {
         let name = format!("REGISTRY_{}", path.join("_"));
         let _ = try_load(SHIPPED, &[(&name, &value)]);
     }
+}
+
+#[test]
+fn client_certificates() {
+    use ClientAuth::*;
+    for (tls, mode, files) in [
+        ("", None, 0),
+        ("clientcas: []", None, 0),
+        ("clientcas: [/a, /b]", RequireAndVerify, 2),
+        ("clientauth: request-client-cert", Request, 0),
+        ("clientauth: require-any-client-cert, clientcas: [/a]", RequireAny, 1),
+        ("clientauth: Verify-Client-Cert-If-Given, clientcas: [/a]", VerifyIfGiven, 1),
+        ("clientauth: require-and-verify-client-cert, clientcas: [/a]", RequireAndVerify, 1),
+    ] {
+        let (config, _) = try_load(&with(&format!("http: {{tls: {{certificate: /c, key: /k, {tls}}}}}")), &[]).unwrap();
+        let config = config.http.tls.unwrap();
+        assert_eq!((config.client_auth, config.client_cas.len()), (mode, files), "{tls}");
+    }
+    let env = [
+        ("REGISTRY_HTTP_TLS_CERTIFICATES", "[{certificate: /d, key: /e}]"),
+        ("REGISTRY_HTTP_TLS_CERTIFICATES_1_CERTIFICATE", "/f"),
+        ("REGISTRY_HTTP_TLS_CERTIFICATES_1_KEY", "/g"),
+        ("REGISTRY_HTTP_TLS_STRICTSNI", "true"),
+    ];
+    let (config, _) = try_load(&with("http: {tls: {certificate: /c, key: /k}}"), &env).unwrap();
+    let config = config.http.tls.unwrap();
+    assert!(config.strict);
+    assert_eq!(config.others, [("/d".into(), "/e".into()), ("/f".into(), "/g".into())]);
 }

@@ -6,6 +6,7 @@
 mod health;
 mod map;
 mod meters;
+mod tls;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -97,6 +98,8 @@ async fn serve(plan: &Plan) -> Result<(), ServeError> {
     let config = &plan.config;
     let (trigger, shutdown) = Trigger::new();
     trigger.on_signals().map_err(ServeError::Runtime)?;
+    // Before it says that it listens: until then, SIGHUP would end it.
+    let reloads = tls::Reloads::new(plan.first_run.is_some()).map_err(ServeError::Runtime)?;
 
     // Before anything slow: an address in use is the most common mistake.
     let listeners = bind(&config.http.listen)?;
@@ -116,10 +119,12 @@ async fn serve(plan: &Plan) -> Result<(), ServeError> {
     });
 
     let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics);
+    let (source, renewal) = tls::renewed(plan, reloads, &metrics);
     announce(plan, &listeners);
-    let endpoints = listeners.into_iter().map(|listener| endpoint(plan, listener)).collect();
+    let endpoints = listeners.into_iter().map(|listener| Endpoint { listener, tls: source.clone() }).collect();
     server.run(endpoints, shutdown.clone()).await;
 
+    renewal.abort();
     if let Some(purging) = purging {
         purging.abort();
     }
@@ -220,14 +225,6 @@ fn bind(listen: &Listen) -> Result<Vec<TcpListener>, ServeError> {
         (false, _) => Ok(bound),
         (true, cause) => Err(wrong(cause.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))),
     }
-}
-
-fn endpoint(plan: &Plan, listener: TcpListener) -> Endpoint {
-    let tls = plan.tls.as_ref().map(|loaded| {
-        let config = Arc::clone(&loaded.config);
-        Arc::new(move || Arc::clone(&config)) as server::TlsSource
-    });
-    Endpoint { listener, tls }
 }
 
 fn admin(

@@ -33,6 +33,7 @@ use super::{
     socket::Socket,
     wire::{Stream, Wire},
 };
+use crate::tls::ClientCertificate;
 
 /// Who is at the other end.
 pub(super) struct Peer {
@@ -110,8 +111,9 @@ async fn open(shared: &Shared, mut socket: Socket, tls: Option<TlsSource>) -> Op
             return None;
         }
         let _permit = shared.handshakes.acquire().await.ok()?;
-        match TlsAcceptor::from(tls()).accept(socket).await {
-            Ok(stream) => Some(stream),
+        let setup = tls();
+        match TlsAcceptor::from(setup.config).accept(socket).await {
+            Ok(stream) => Some((stream, setup.verifies_clients)),
             Err(error) => {
                 tracing::debug!(%error, "TLS handshake failed");
                 meters.tls_failed.inc();
@@ -124,7 +126,7 @@ async fn open(shared: &Shared, mut socket: Socket, tls: Option<TlsSource>) -> Op
         meters.tls_timed_out.inc();
         return None;
     };
-    let stream = done?;
+    let (stream, verifies_clients) = done?;
     let (_, session) = stream.get_ref();
     let version = match session.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => {
@@ -136,7 +138,12 @@ async fn open(shared: &Shared, mut socket: Socket, tls: Option<TlsSource>) -> Op
             "1.3"
         }
     };
-    let facts = TlsFacts { version, server_name: session.server_name().map(str::to_owned) };
+    let client = session.peer_certificates().and_then(<[_]>::first);
+    let facts = TlsFacts {
+        version,
+        server_name: session.server_name().map(str::to_owned),
+        client: client.map(|leaf| Arc::new(ClientCertificate::of(leaf, verifies_clients))),
+    };
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     Some(Opened { stream: Stream::Tls(Box::new(stream)), facts: Some(facts), multiplexed })
 }

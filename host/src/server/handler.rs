@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts};
 
-use crate::plane::Body;
+use crate::{plane::Body, tls::ClientCertificate};
 
 /// Answers requests. The server does the rest: framing, limits, logs, the
 /// rewriting of `Location` and `Link`, the operator's own header fields.
@@ -38,6 +38,8 @@ pub struct TlsFacts {
     pub version: &'static str,
     /// The name that the client asked for.
     pub server_name: Option<String>,
+    /// The certificate that the client showed, if it showed one.
+    pub client: Option<Arc<ClientCertificate>>,
 }
 
 /// A response, and what is to be recorded beside it.

@@ -7,7 +7,15 @@ use tokio::net::{TcpListener, TcpSocket};
 
 /// Gives the TLS configuration for the next handshake; a reload changes what
 /// it gives. Its ALPN list decides about HTTP/2.
-pub type TlsSource = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
+pub type TlsSource = Arc<dyn Fn() -> TlsSetup + Send + Sync>;
+
+/// What one handshake is made with.
+pub struct TlsSetup {
+    /// Certificates, versions, protocols.
+    pub config: Arc<ServerConfig>,
+    /// Whether it lets no client certificate through that it did not verify.
+    pub verifies_clients: bool,
+}
 
 /// A listening socket, and what is spoken there.
 pub struct Endpoint {

@@ -43,7 +43,7 @@ pub use self::{
     escape::{Escaped, escaped},
     handler::{Answer, Facts, Fault, Handler, HostFailure, TlsFacts},
     health::Health,
-    listen::{Endpoint, TlsSource, listen},
+    listen::{Endpoint, TlsSetup, TlsSource, listen},
     options::{Limits, Options},
     shutdown::{Phase, Shutdown, Trigger},
 };

@@ -11,6 +11,8 @@ use std::{
 use super::error::TlsError;
 
 const LARGEST: u64 = 1 << 20;
+/// Links behind a path that are followed, as Linux itself does.
+const LINKS: usize = 40;
 
 /// The bytes of a regular file; it may be behind symbolic links, as mounted
 /// secrets are.
@@ -38,9 +40,22 @@ fn missing(path: &Path, error: std::io::Error) -> TlsError {
     if error.kind() != ErrorKind::NotFound {
         return TlsError::Unreadable(path.to_owned(), error);
     }
-    match fs::read_link(path) {
-        Ok(target) => TlsError::Dangling(path.to_owned(), target),
-        Err(_) => TlsError::Missing(path.to_owned()),
+    // Kubernetes has links to links: the one that leads nowhere is named.
+    let mut at = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(target) = fs::read_link(&at) else { break };
+        let next = at.parent().unwrap_or(Path::new("/")).join(&target);
+        if fs::symlink_metadata(&next).is_err() {
+            return TlsError::Dangling(path.to_owned(), target);
+        }
+        at = next;
+    }
+    // The highest directory that is not there; it may itself be such a link.
+    let gone = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty() && !above.exists()).last();
+    match gone.map(|gone| (gone, fs::read_link(gone))) {
+        Some((_, Ok(target))) => TlsError::Dangling(path.to_owned(), target),
+        Some((gone, Err(_))) => TlsError::MissingDirectory(path.to_owned(), gone.to_owned()),
+        None => TlsError::Missing(path.to_owned()),
     }
 }
 

@@ -1,7 +1,9 @@
-//! A certificate and its key into a `rustls::ServerConfig`.
+//! Certificates, their keys and authorities for clients into a
+//! `rustls::ServerConfig`.
 
 use std::{
-    path::PathBuf,
+    net::IpAddr,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -9,8 +11,8 @@ use std::{
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, ring},
-    server::ServerSessionMemoryCache,
-    sign::{CertifiedKey, SingleCertAndKey},
+    server::{ServerSessionMemoryCache, danger::ClientCertVerifier},
+    sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 use x509_parser::{
@@ -18,8 +20,15 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::{error::TlsError, files, pem, suites};
-use crate::config::TlsVersion;
+use super::{
+    clients,
+    error::TlsError,
+    pem,
+    print::{Print, Reading},
+    sni::Resolver,
+    suites,
+};
+use crate::config::{ClientAuth, TlsVersion};
 
 /// Sessions that are kept for clients that cannot keep tickets.
 const SESSIONS: usize = 4096;
@@ -31,6 +40,14 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PEM: PKCS#8, SEC1 or PKCS#1.
     pub key: PathBuf,
+    /// Further such pairs, chosen by the name that a client asks for.
+    pub others: Vec<(PathBuf, PathBuf)>,
+    /// Whether who asks for a name that no certificate has is refused.
+    pub strict: bool,
+    /// What is wanted of clients.
+    pub client_auth: ClientAuth,
+    /// PEM: what their certificates are verified against.
+    pub client_cas: Vec<PathBuf>,
     /// The lowest version.
     pub minimum: TlsVersion,
     /// Suites of TLS 1.2 by Go's names; all where empty.
@@ -39,58 +56,89 @@ pub struct TlsFiles {
     pub http2: bool,
 }
 
+impl TlsFiles {
+    /// One pair, and everything else as it is by default.
+    pub fn pair(certificate: PathBuf, key: PathBuf, http2: bool) -> Self {
+        Self {
+            certificate,
+            key,
+            others: Vec::new(),
+            strict: false,
+            client_auth: ClientAuth::None,
+            client_cas: Vec::new(),
+            minimum: TlsVersion::V12,
+            suites: Vec::new(),
+            http2,
+        }
+    }
+
+    /// Every file that is read.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let others = self.others.iter().flat_map(|(certificate, key)| [certificate, key]);
+        [&self.certificate, &self.key].into_iter().chain(others).chain(&self.client_cas).map(PathBuf::as_path)
+    }
+}
+
 /// What was loaded.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// To accept connections with.
     pub config: Arc<ServerConfig>,
-    /// Names and addresses that the leaf is for, as text.
-    pub names: Vec<String>,
-    /// When the leaf begins to be valid.
-    pub not_before: SystemTime,
-    /// When the leaf ends to be valid.
-    pub not_after: SystemTime,
+    /// Whether every client certificate that gets through was verified.
+    pub verifies_clients: bool,
+    /// The main leaf, then the others in their order.
+    pub leaves: Vec<Leaf>,
     /// Sentences for the log.
     pub warnings: Vec<String>,
+    /// Of the files, as they were read.
+    pub(super) print: Print,
 }
 
-impl Loaded {
+/// What there is to know of a leaf.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The file that it is from.
+    pub file: PathBuf,
+    /// Names and addresses that it is for, as text.
+    pub names: Vec<String>,
+    /// When it begins to be valid.
+    pub not_before: SystemTime,
+    /// When it ends to be valid.
+    pub not_after: SystemTime,
+}
+
+impl Leaf {
     /// A sentence for the log, as an error, if the leaf is not valid at this
     /// time. It is served all the same: a board with no clock must boot.
     pub fn out_of_time(&self, now: SystemTime) -> Option<String> {
+        let file = self.file.display();
         if now > self.not_after {
-            Some(format!("the certificate expired at {}; clients will refuse it", shown(self.not_after)))
+            Some(format!("{file}: the certificate expired at {}; clients will refuse it", shown(self.not_after)))
         } else if now < self.not_before {
-            Some(format!("the certificate is valid only from {}: is the clock right?", shown(self.not_before)))
+            Some(format!("{file}: the certificate is valid only from {}: is the clock right?", shown(self.not_before)))
         } else {
             None
         }
     }
 }
 
-/// Loads certificate and key, and checks that they belong together.
+impl Loaded {
+    /// Whether the main certificate names this host.
+    pub fn names(&self, host: &str) -> bool {
+        self.leaves.first().is_some_and(|leaf| leaf.names.iter().any(|name| name == host))
+    }
+
+    /// See [`Leaf::out_of_time`].
+    pub fn out_of_time(&self, now: SystemTime) -> Vec<String> {
+        self.leaves.iter().filter_map(|leaf| leaf.out_of_time(now)).collect()
+    }
+}
+
+/// Loads certificates, keys and authorities, and checks that they belong
+/// together.
 pub fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
-    let chain = pem::certificates(&files.certificate, &files::read(&files.certificate)?)?;
-    let key = pem::key(&files.key, &files::read(&files.key)?)?;
-
-    for (index, certificate) in chain.iter().enumerate() {
-        if X509Certificate::from_der(certificate).is_err() {
-            return Err(TlsError::BadCertificate(files.certificate.clone(), index + 1));
-        }
-    }
-    let Some(Ok((_, leaf))) = chain.first().map(|leaf| X509Certificate::from_der(leaf)) else {
-        return Err(TlsError::BadCertificate(files.certificate.clone(), 1));
-    };
-    let names = names(&leaf);
-    let (not_before, not_after) = (leaf.validity().not_before.timestamp(), leaf.validity().not_after.timestamp());
+    let mut reading = Reading::default();
     let mut warnings = Vec::new();
-    if names.is_empty() {
-        warnings.push(format!(
-            "{}: the certificate names no host (no subjectAltName); clients will refuse it",
-            files.certificate.display()
-        ));
-    }
-
     let mut provider = ring::default_provider();
     let (suites, unknown) = suites::choose(&provider, &files.suites);
     warnings.extend(unknown);
@@ -99,38 +147,88 @@ pub fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
     }
     provider.cipher_suites = suites;
 
-    let key = provider.key_provider.load_private_key(key).map_err(|_| TlsError::BadKey(files.key.clone()))?;
-    let certified = CertifiedKey::new(chain.clone(), key);
-    certified.keys_match().map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            TlsError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone() }
+    let mut leaves = Vec::new();
+    let mut pairs = Vec::new();
+    let main = (&files.certificate, &files.key);
+    for (certificate, key) in [main].into_iter().chain(files.others.iter().map(|(certificate, key)| (certificate, key)))
+    {
+        let (leaf, certified) = pair(certificate, key, &provider, &mut reading)?;
+        if leaf.names.is_empty() {
+            warnings.push(format!(
+                "{}: the certificate names no host (no subjectAltName); clients will refuse it",
+                leaf.file.display()
+            ));
         }
-        rustls::Error::InvalidCertificate(_) => TlsError::BadCertificate(files.certificate.clone(), 1),
-        other => TlsError::Rustls(other),
-    })?;
-
+        pairs.push((leaf.names.clone(), Arc::new(certified)));
+        leaves.push(leaf);
+    }
+    let mut authorities = Vec::new();
+    for path in &files.client_cas {
+        authorities.push((path.as_path(), pem::certificates(path, &reading.read(path)?)?));
+    }
+    let provider = Arc::new(provider);
+    let verifier = clients::verifier(files.client_auth, authorities, &provider)?;
+    let resolver = Resolver::new(pairs, files.strict);
     Ok(Loaded {
-        config: Arc::new(server_config(provider, certified, files)?),
-        names,
-        not_before: time(not_before),
-        not_after: time(not_after),
+        config: Arc::new(server_config(provider, verifier, resolver, files)?),
+        verifies_clients: files.client_auth.verifies(),
+        leaves,
         warnings,
+        print: reading.print(),
     })
 }
 
+/// One certificate with its chain, and its key.
+fn pair(
+    certificate: &Path,
+    key: &Path,
+    provider: &CryptoProvider,
+    reading: &mut Reading,
+) -> Result<(Leaf, CertifiedKey), TlsError> {
+    let chain = pem::certificates(certificate, &reading.read(certificate)?)?;
+    let private = pem::key(key, &reading.read(key)?)?;
+    for (index, der) in chain.iter().enumerate() {
+        if X509Certificate::from_der(der).is_err() {
+            return Err(TlsError::BadCertificate(certificate.to_owned(), index + 1));
+        }
+    }
+    let Some(Ok((_, leaf))) = chain.first().map(|leaf| X509Certificate::from_der(leaf)) else {
+        return Err(TlsError::BadCertificate(certificate.to_owned(), 1));
+    };
+    let leaf = Leaf {
+        file: certificate.to_owned(),
+        names: names(&leaf),
+        not_before: time(leaf.validity().not_before.timestamp()),
+        not_after: time(leaf.validity().not_after.timestamp()),
+    };
+    let private = provider.key_provider.load_private_key(private).map_err(|_| TlsError::BadKey(key.to_owned()))?;
+    let certified = CertifiedKey::new(chain, private);
+    certified.keys_match().map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() }
+        }
+        rustls::Error::InvalidCertificate(_) => TlsError::BadCertificate(certificate.to_owned(), 1),
+        other => TlsError::Rustls(other),
+    })?;
+    Ok((leaf, certified))
+}
+
+/// Its tickets and sessions are its own: what was agreed on under another
+/// certificate, or with another authority for clients, does not go on here.
 fn server_config(
-    provider: CryptoProvider,
-    certified: CertifiedKey,
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    resolver: Resolver,
     files: &TlsFiles,
 ) -> Result<ServerConfig, TlsError> {
     let versions: &[_] = match files.minimum {
         TlsVersion::V12 => &[&TLS13, &TLS12],
         TlsVersion::V13 => &[&TLS13],
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = match files.http2 {
         true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         false => vec![b"http/1.1".to_vec()],
@@ -143,7 +241,7 @@ fn server_config(
 }
 
 /// The names of a leaf's subjectAltName.
-pub(super) fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
+fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(names)) = leaf.subject_alternative_name() else { return Vec::new() };
     names.value.general_names.iter().take(256).filter_map(name).collect()
 }
@@ -151,13 +249,19 @@ pub(super) fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-        GeneralName::IPAddress(bytes) => match bytes.len() {
-            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| std::net::Ipv4Addr::from(bytes).to_string()),
-            16 => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()),
-            _ => None,
-        },
+        GeneralName::IPAddress(bytes) => address(bytes),
         _ => None,
     }
+}
+
+/// An address of a subjectAltName, as text.
+pub(super) fn address(bytes: &[u8]) -> Option<String> {
+    let address: IpAddr = match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok()?.into(),
+        16 => <[u8; 16]>::try_from(bytes).ok()?.into(),
+        _ => return None,
+    };
+    Some(address.to_string())
 }
 
 fn time(seconds: i64) -> SystemTime {
@@ -167,7 +271,7 @@ fn time(seconds: i64) -> SystemTime {
     }
 }
 
-fn shown(at: SystemTime) -> String {
+pub(super) fn shown(at: SystemTime) -> String {
     let at = time::OffsetDateTime::from(at);
     format!("{:04}-{:02}-{:02} {:02}:{:02} UTC", at.year(), u8::from(at.month()), at.day(), at.hour(), at.minute())
 }

@@ -28,7 +28,6 @@ use super::{
     load::{self, Loaded, TlsFiles},
     pem,
 };
-use crate::config::TlsVersion;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -67,13 +66,7 @@ pub fn local(directory: &Path, names: &[String], http2: bool, now: SystemTime) -
     // A host name that changed since the authority was made: it could not
     // vouch for it, and making another would undo people's trust.
     let names: Vec<String> = names.into_iter().filter(|name| authority.may_name(name)).collect();
-    let files = TlsFiles {
-        certificate: directory.join("leaf.pem"),
-        key: directory.join("leaf.key"),
-        minimum: TlsVersion::V12,
-        suites: Vec::new(),
-        http2,
-    };
+    let files = pair(directory, http2);
     let mut loaded = match load::load(&files) {
         Ok(loaded) if !new && authority.vouches(&files.certificate) && still_good(&loaded, &names, now) => loaded,
         _ => {
@@ -90,9 +83,19 @@ pub fn local(directory: &Path, names: &[String], http2: bool, now: SystemTime) -
     Ok(Local { ca: authority.path, new, loaded })
 }
 
+/// The leaf of the authority in a directory.
+pub(super) fn pair(directory: &Path, http2: bool) -> TlsFiles {
+    TlsFiles::pair(directory.join("leaf.pem"), directory.join("leaf.key"), http2)
+}
+
 fn still_good(leaf: &Loaded, names: &[String], now: SystemTime) -> bool {
-    let renewal = now + LEAF_RENEWAL;
-    leaf.not_before <= now && renewal < leaf.not_after && names.iter().all(|name| leaf.names.contains(name))
+    !is_due(leaf, now) && names.iter().all(|name| leaf.names(name))
+}
+
+/// Whether the leaf is near its end, or not valid yet.
+pub(super) fn is_due(leaf: &Loaded, now: SystemTime) -> bool {
+    let now = now.max(SystemTime::UNIX_EPOCH + EARLIEST);
+    leaf.leaves.iter().any(|leaf| now < leaf.not_before || leaf.not_after <= now + LEAF_RENEWAL)
 }
 
 struct Authority {

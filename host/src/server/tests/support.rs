@@ -27,7 +27,9 @@ use tokio_rustls::TlsConnector;
 use crate::{
     metrics::Metrics,
     plane::Body,
-    server::{Answer, Endpoint, Facts, Fault, Handler, Health, HostFailure, Options, Phase, Server, Trigger, listen},
+    server::{
+        Answer, Endpoint, Facts, Fault, Handler, Health, HostFailure, Options, Phase, Server, TlsSetup, Trigger, listen,
+    },
     storage::{Failure, Object},
 };
 
@@ -196,8 +198,9 @@ pub(super) async fn start(change: impl FnOnce(&mut Options)) -> Running {
     let tls = listen("127.0.0.1:0".parse().unwrap(), 128).unwrap();
     let plain = listen("127.0.0.1:0".parse().unwrap(), 128).unwrap();
     let (address, plain_address) = (tls.local_addr().unwrap(), plain.local_addr().unwrap());
+    let setup = |config: &Arc<ServerConfig>| TlsSetup { config: config.clone(), verifies_clients: false };
     let endpoints = vec![
-        Endpoint { listener: tls, tls: Some(Arc::new(move || config.clone())) },
+        Endpoint { listener: tls, tls: Some(Arc::new(move || setup(&config))) },
         Endpoint { listener: plain, tls: None },
     ];
     let server = Server::new(options, handler.clone(), health.clone(), &metrics);

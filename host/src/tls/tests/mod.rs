@@ -1,5 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod clients;
+mod names;
+mod renewal;
+
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
@@ -29,13 +33,7 @@ fn pair() -> Pair {
 }
 
 fn files(directory: &Path) -> TlsFiles {
-    TlsFiles {
-        certificate: directory.join("tls.crt"),
-        key: directory.join("tls.key"),
-        minimum: TlsVersion::V12,
-        suites: Vec::new(),
-        http2: true,
-    }
+    TlsFiles::pair(directory.join("tls.crt"), directory.join("tls.key"), true)
 }
 
 /// Handshakes in memory; what the client saw, or why not.
@@ -114,21 +112,40 @@ fn sentences() {
     assert!(load(&files).is_ok());
 
     fs::remove_file(&files.key).unwrap();
-    assert!(load(&files).unwrap_err().to_string().ends_with("tls.key: there is no such file"));
+    let said = |sentence: &str| {
+        let error = load(&files).unwrap_err().to_string();
+        assert!(error.contains(sentence) && error.contains(';') && !error.contains('\n'), "{sentence}: {error}");
+        let _ = fs::remove_file(&files.key);
+    };
+    said("tls.key: there is no such file; check the path");
     symlink("../data/tls.key", &files.key).unwrap();
-    assert!(
-        load(&files)
-            .unwrap_err()
-            .to_string()
-            .ends_with("tls.key: a symbolic link to ../data/tls.key, which does not exist")
-    );
-    fs::remove_file(&files.key).unwrap();
+    said("tls.key: a symbolic link to ../data/tls.key, which does not exist; mount what it leads to");
+    // Only certbot's live/… is mounted.
+    symlink("../../archive/example.org/privkey1.pem", &files.key).unwrap();
+    said("tls.key: a symbolic link to ../../archive/example.org/privkey1.pem, which does not exist; certbot's live/");
+    // As Kubernetes has it, and the end is missing.
+    symlink("..data/tls.key", &files.key).unwrap();
+    symlink("..2026", directory.path().join("..data")).unwrap();
+    said("tls.key: a symbolic link to ..data/tls.key, which does not exist");
+    symlink("tls.key", &files.key).unwrap();
+    said("tls.key: cannot be read: ");
     fs::create_dir(&files.key).unwrap();
-    assert!(load(&files).unwrap_err().to_string().ends_with("tls.key: a directory, not a file"));
+    said("tls.key: a directory, not a file; name a file");
     fs::remove_dir(&files.key).unwrap();
     symlink("/dev/zero", &files.key).unwrap();
-    assert!(load(&files).unwrap_err().to_string().ends_with("tls.key: not a regular file"));
-    fs::remove_file(&files.key).unwrap();
+    said("tls.key: not a regular file; name one");
+    let denied = TlsError::Unreadable("/k".into(), std::io::ErrorKind::PermissionDenied.into()).to_string();
+    assert!(denied.starts_with("/k: cannot be read: permission denied; let user "), "{denied}");
+    let elsewhere = TlsFiles::pair(directory.path().join("no/where/tls.crt"), files.key.clone(), true);
+    let error = load(&elsewhere).unwrap_err().to_string();
+    let gone = directory.path().join("no");
+    assert!(
+        error
+            .ends_with(&format!("there is no such file, nor a directory {}; in a container, mount it", gone.display()))
+    );
+    symlink("nothing", &gone).unwrap();
+    let error = load(&elsewhere).unwrap_err().to_string();
+    assert!(error.contains("tls.crt: a symbolic link to nothing, which does not exist"), "{error}");
     fs::write(&files.key, vec![b'x'; (1 << 20) + 1]).unwrap();
     assert!(load(&files).unwrap_err().to_string().contains("too large"));
 }
@@ -192,19 +209,19 @@ fn key_formats() {
     let files = files(directory.path());
     for (certificate, keys) in [
         (
-            include_str!("testdata/ec.crt"),
-            [include_str!("testdata/ec-sec1.key"), include_str!("testdata/ec-pkcs8.key")],
+            include_str!("../testdata/ec.crt"),
+            [include_str!("../testdata/ec-sec1.key"), include_str!("../testdata/ec-pkcs8.key")],
         ),
         (
-            include_str!("testdata/rsa.crt"),
-            [include_str!("testdata/rsa-pkcs1.key"), include_str!("testdata/rsa-pkcs8.key")],
+            include_str!("../testdata/rsa.crt"),
+            [include_str!("../testdata/rsa-pkcs1.key"), include_str!("../testdata/rsa-pkcs8.key")],
         ),
     ] {
         for key in keys {
             fs::write(&files.certificate, certificate).unwrap();
             fs::write(&files.key, key).unwrap();
             let loaded = load(&files).unwrap();
-            assert_eq!(loaded.names, ["localhost"]);
+            assert_eq!(loaded.leaves[0].names, ["localhost"]);
         }
     }
 }
@@ -221,11 +238,14 @@ fn expired_is_served_with_a_sentence() {
     fs::write(&files.key, key.serialize_pem()).unwrap();
     let loaded = load(&files).unwrap();
     assert_eq!(
-        loaded.out_of_time(SystemTime::now()).unwrap(),
-        "the certificate expired at 2021-01-01 00:00 UTC; clients will refuse it"
+        loaded.out_of_time(SystemTime::now()),
+        [format!(
+            "{}: the certificate expired at 2021-01-01 00:00 UTC; clients will refuse it",
+            files.certificate.display()
+        )]
     );
-    assert!(loaded.out_of_time(SystemTime::UNIX_EPOCH).unwrap().contains("is the clock right?"));
-    assert_eq!(loaded.out_of_time(loaded.not_before + Duration::from_secs(1)), None);
+    assert!(loaded.out_of_time(SystemTime::UNIX_EPOCH)[0].contains("is the clock right?"));
+    assert_eq!(loaded.out_of_time(loaded.leaves[0].not_before + Duration::from_secs(1)), [""; 0]);
 }
 
 fn mode(path: &Path) -> u32 {
@@ -266,7 +286,7 @@ fn local_authority() {
     renamed.pop();
     renamed.push("other-host".to_owned());
     let again = local(&directory, &renamed, true, now).unwrap();
-    assert!(!again.new && read("leaf.pem") == leaf && !again.loaded.names.contains(&"other-host".to_owned()));
+    assert!(!again.new && read("leaf.pem") == leaf && !again.loaded.names("other-host"));
     // Near its end, missing, torn or mixed up, the leaf is made anew.
     local(&directory, &wanted(), true, now + Duration::from_secs(800 * 24 * 3600)).unwrap();
     assert!(read("leaf.pem") != leaf && read("ca.pem") == ca);
