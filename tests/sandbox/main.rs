@@ -8,7 +8,7 @@ mod guest;
 
 use std::{fs, os::unix::fs::symlink, thread};
 
-use skerry_tests::{Client, Options, Registry};
+use skerry_tests::{Client, Options, Registry, authority::Vouching, sha256};
 
 fn start(sandbox: &str) -> Registry {
     let module = guest::misbehave().display();
@@ -195,5 +195,41 @@ fn a_module_that_does_not_fit_stops_the_start() {
         assert!(!output.status.success(), "{name}");
         let shown = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(shown.contains(says) && shown.contains(name), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn a_module_is_told_of_client_certificates() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("clients.pem");
+    let identity = Vouching::new(&ca).identity("Edge.example");
+    let module = guest::misbehave().display();
+    let cas = format!("clientcas: [{}]\n", ca.display());
+    for (keys, verified) in [("clientauth: request-client-cert\n", false), (cas.as_str(), true)] {
+        let registry = Registry::start(Options {
+            tls_keys: keys.to_owned(),
+            more: format!("sandbox:\n  registry: {module}\n"),
+            ..Options::default()
+        });
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let tls = registry.trust().client_as(&["http/1.1"], &[version], Some(&identity));
+            // A session that is resumed knows as much as the one before.
+            for _ in 0..2 {
+                let told = Client::with(registry.address(), tls.clone()).get("/tls").expect(200).text();
+                for part in [
+                    format!("verified: {verified},"),
+                    "subject: \"CN=Edge.example,O=Example\",".to_owned(),
+                    "dns-names: [\n            \"edge.example\",\n        ],".to_owned(),
+                    "addresses: [\n            \"10.1.2.3\",\n        ],".to_owned(),
+                    format!("sha256: \"{}\",", &sha256(&identity.certificate)["sha256:".len()..]),
+                ] {
+                    assert!(told.contains(&part), "{part}: {told}");
+                }
+            }
+        }
+        if !verified {
+            let told = registry.client().get("/tls").expect(200).text();
+            assert!(told.contains("client-certificate: None"), "{told}");
+        }
     }
 }

@@ -44,8 +44,18 @@ impl wit::Host for State {
 
     fn tls(&mut self) -> wasmtime::Result<Option<wit::TlsFacts>> {
         self.enter()?;
-        let tls = self.request.as_ref().and_then(|request| request.facts.tls.as_ref());
-        Ok(tls.map(|tls| wit::TlsFacts { version: tls.version.to_owned(), server_name: tls.server_name.clone() }))
+        let Some(tls) = self.request.as_ref().and_then(|request| request.facts.tls.clone()) else { return Ok(None) };
+        self.hand_over(tls.client.as_ref().map_or(0, |client| client.size()))?;
+        let client_certificate = tls.client.map(|client| wit::ClientCertificate {
+            verified: client.verified,
+            subject: client.subject.clone(),
+            dns_names: client.dns_names.clone(),
+            emails: client.emails.clone(),
+            uris: client.uris.clone(),
+            addresses: client.addresses.clone(),
+            sha256: client.fingerprint.clone(),
+        });
+        Ok(Some(wit::TlsFacts { version: tls.version.to_owned(), server_name: tls.server_name, client_certificate }))
     }
 }
 

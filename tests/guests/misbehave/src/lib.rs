@@ -34,6 +34,7 @@ impl Guest for Module {
         let path = request::path();
         match path.as_str() {
             "/well" => text(200, "well"),
+            "/tls" => text(200, &format!("{:#?}", request::tls())),
             "/loop" => {
                 let mut turns = 0_u64;
                 loop {
