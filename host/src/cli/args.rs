@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::htpasswd::Htpasswd;
+
 /// An OCI registry for the edge: control in WebAssembly, bytes in native code.
 #[derive(Debug, Parser)]
 #[command(
@@ -32,6 +34,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Make a line for a password file: `htpasswd -Bbn USER PASSWORD`.
+    Htpasswd(Htpasswd),
 }
 
 /// What to look at.

@@ -4,19 +4,23 @@
 mod ambient;
 mod args;
 mod banner;
+mod htpasswd;
 pub mod logging;
+mod names;
 mod plan;
 
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error, io::Write, process::ExitCode, time::SystemTime};
+use std::{error::Error, ffi::OsString, io::Write, process::ExitCode, time::SystemTime};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
+use self::names::Called;
 pub use self::{
     ambient::Ambient,
     args::{Cli, Command, ConfigCommand, Serve},
+    htpasswd::Htpasswd,
     plan::{FirstRun, Plan, PlanError, plan},
 };
 use crate::config;
@@ -24,7 +28,14 @@ use crate::config;
 /// The whole program; `run` serves until it is told to stop.
 pub fn main(run: impl FnOnce(&Plan) -> Result<(), Box<dyn Error>>) -> ExitCode {
     let ambient = Ambient::of_process();
-    match Cli::parse().command {
+    let command = match names::called(std::env::args_os()) {
+        Called::Parse(program, words) => parse(program, words),
+        Called::Say(text) => {
+            say(std::io::stdout(), &text);
+            return ExitCode::SUCCESS;
+        }
+    };
+    match command {
         Command::Serve(args) => match plan(&args, &ambient, SystemTime::now()) {
             Ok(plan) => serve(plan, run),
             Err(error) => refuse(&error),
@@ -41,7 +52,26 @@ pub fn main(run: impl FnOnce(&Plan) -> Result<(), Box<dyn Error>>) -> ExitCode {
             say(std::io::stdout(), config::DEFAULTS);
             ExitCode::SUCCESS
         }
+        Command::Htpasswd(args) => match args.line(std::io::stdin()) {
+            Ok(line) => {
+                say(std::io::stdout(), &line);
+                ExitCode::SUCCESS
+            }
+            Err(sentence) => fail(&sentence),
+        },
     }
+}
+
+/// Ends the process where the words make no command.
+fn parse(program: names::Program, words: Vec<OsString>) -> Command {
+    let command = Cli::command().name(program.name()).bin_name(program.name());
+    let matches = command.get_matches_from(words);
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command
+}
+
+fn fail(sentence: &str) -> ExitCode {
+    say(std::io::stderr(), &format!("error: {sentence}\n"));
+    ExitCode::FAILURE
 }
 
 fn serve(plan: Plan, run: impl FnOnce(&Plan) -> Result<(), Box<dyn Error>>) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, time::SystemTime};
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 
 use super::*;
 
