@@ -21,6 +21,7 @@ mod read;
 mod report;
 mod scalar;
 mod schema;
+mod tls;
 mod yaml;
 
 #[cfg(test)]

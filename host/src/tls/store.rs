@@ -5,7 +5,7 @@
 //! be used as a whole is not used at all; the old stays, and that is said once.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
@@ -107,14 +107,6 @@ impl Watch {
     /// Begins with what is served.
     pub fn new(origin: Origin, store: Arc<Store>) -> Self {
         Self { origin, store, bad: None, retry: None }
-    }
-
-    /// The directory or file that is looked after.
-    pub fn place(&self) -> &Path {
-        match &self.origin {
-            Origin::Files(files) => &files.certificate,
-            Origin::Local { directory, .. } => directory,
-        }
     }
 
     /// Looks whether something changed, and takes it if it is good. `asked`
