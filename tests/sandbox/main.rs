@@ -216,11 +216,12 @@ fn a_module_is_told_of_client_certificates() {
             // A session that is resumed knows as much as the one before.
             for _ in 0..2 {
                 let told = Client::with(registry.address(), tls.clone()).get("/tls").expect(200).text();
+                let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
                 for part in [
                     format!("verified: {verified},"),
                     "subject: \"CN=Edge.example,O=Example\",".to_owned(),
-                    "dns-names: [\n            \"edge.example\",\n        ],".to_owned(),
-                    "addresses: [\n            \"10.1.2.3\",\n        ],".to_owned(),
+                    "dns-names: [ \"edge.example\", ],".to_owned(),
+                    "addresses: [ \"10.1.2.3\", ],".to_owned(),
                     format!("sha256: \"{}\",", &sha256(&identity.certificate)["sha256:".len()..]),
                 ] {
                     assert!(told.contains(&part), "{part}: {told}");
