@@ -3,7 +3,7 @@
 
 mod client;
 use client::{assert_error, registry, sha256};
-use skerry_registry::{HostFailure, failure_body};
+use skerry_registry::{HostFailure, failure_answer};
 
 #[test]
 fn every_path_and_method() {
@@ -141,6 +141,7 @@ fn deleting_is_off_where_nothing_is_set() {
 fn failures_of_the_host_have_bodies() {
     for (kind, code) in [
         (HostFailure::BadRequest, "UNSUPPORTED"),
+        (HostFailure::NotFound, "UNSUPPORTED"),
         (HostFailure::TimedOut, "UNAVAILABLE"),
         (HostFailure::TooLarge, "SIZE_INVALID"),
         (HostFailure::HeadTooLarge, "SIZE_INVALID"),
@@ -148,8 +149,11 @@ fn failures_of_the_host_have_bodies() {
         (HostFailure::Unavailable, "UNAVAILABLE"),
         (HostFailure::NoSpace, "UNAVAILABLE"),
     ] {
-        let (media_type, body) = failure_body(kind);
-        assert_eq!(media_type, "application/json");
+        let (headers, body) = failure_answer(kind);
+        let field =
+            |name: &str| headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
+        assert_eq!(field("content-type"), Some("application/json"));
+        assert_eq!(field("docker-distribution-api-version"), Some("registry/2.0"));
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["errors"][0]["code"], code);
     }

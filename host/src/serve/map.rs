@@ -92,7 +92,6 @@ pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
             writes: defaults.threads.writes.min(threads),
             ..defaults.threads
         },
-        ..defaults
     })
 }
 
