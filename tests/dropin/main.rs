@@ -5,5 +5,6 @@
 
 mod beside;
 mod collection;
+mod collector;
 mod snapshot;
 mod volumes;

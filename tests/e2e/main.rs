@@ -6,6 +6,7 @@ mod admin;
 mod attacks;
 mod base;
 mod blobs;
+mod commands;
 mod deletes;
 mod listing;
 mod manifests;

@@ -10,6 +10,7 @@ pub mod authority;
 pub mod binary;
 pub mod children;
 pub mod client;
+pub mod command;
 pub mod content;
 pub mod image;
 pub mod layout;

@@ -32,14 +32,15 @@ mod wasi {
 
 use wit::{
     exports::skerry::registry::handler,
-    skerry::registry::{body, request, settings, storage, types, uploads},
+    skerry::registry::{body, marks, request, settings, storage, types, uploads},
 };
 
 use crate::{
+    collect,
     error::HostFailure,
     host::{
-        Ambient, Body, Change, Expectation, Failure, Kind, Listing, Metadata, Request, Settings, Storage, Upload,
-        Uploads,
+        Ambient, Body, Change, Expectation, Failure, Kind, Listing, Marks, Metadata, Request, Settings, Storage,
+        Upload, Uploads,
     },
     response::Content,
     tend,
@@ -89,6 +90,15 @@ impl handler::Guest for Component {
             handler::Task::PurgeUploads(purge) => {
                 let purge = tend::Purge { now: purge.now, older_than: purge.older_than, dry_run: purge.dry_run };
                 tend::purge_uploads(&Component, purge, cursor.as_deref(), budget)
+            }
+            handler::Task::Collect(asked) => {
+                let collection = collect::Collection {
+                    now: asked.now,
+                    grace: asked.grace,
+                    dry_run: asked.dry_run,
+                    delete_untagged: asked.delete_untagged,
+                };
+                collect::collect(&Component, collection, cursor.as_deref(), budget)?
             }
             handler::Task::Other(name) => {
                 return Err(format!("this module knows no task {name:?}"));
@@ -181,6 +191,16 @@ impl Upload for uploads::Upload {
 
     fn abort(&self) -> Result<(), Failure> {
         Ok(self.abort()?)
+    }
+}
+
+impl Marks for Component {
+    fn mark(&self, name: &str) -> Result<bool, Failure> {
+        Ok(marks::mark(name)?)
+    }
+
+    fn marked(&self, name: &str) -> Result<bool, Failure> {
+        Ok(marks::marked(name)?)
     }
 }
 

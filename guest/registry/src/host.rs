@@ -96,6 +96,20 @@ pub trait Upload {
     fn abort(&self) -> Result<(), Failure>;
 }
 
+/// Names that are remembered while a task goes on.
+pub trait Marks {
+    /// Adds a name; whether it is new.
+    ///
+    /// # Errors
+    /// `Exhausted` when there is no room.
+    fn mark(&self, name: &str) -> Result<bool, Failure>;
+    /// Whether a name was added; very rarely so of one that was not.
+    ///
+    /// # Errors
+    /// Outside a task.
+    fn marked(&self, name: &str) -> Result<bool, Failure>;
+}
+
 /// What the operator configured.
 pub trait Settings {
     /// The value at a dotted path, as JSON text.

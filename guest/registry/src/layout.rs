@@ -38,6 +38,9 @@ use crate::{
 /// The directory of all repositories.
 pub const REPOSITORIES: &str = "docker/registry/v2/repositories";
 
+/// The directory of all data.
+pub const BLOBS: &str = "docker/registry/v2/blobs";
+
 /// The bytes of a blob or a manifest.
 #[must_use]
 pub fn data(digest: &Digest) -> String {
@@ -80,6 +83,12 @@ pub fn layer_link(name: &RepositoryName, digest: &Digest) -> String {
 #[must_use]
 pub fn revision_link(name: &RepositoryName, digest: &Digest) -> String {
     format!("{REPOSITORIES}/{name}/_manifests/revisions/{}/{}/link", digest.algorithm().name(), digest.hex())
+}
+
+/// The directory of revisions of what may be a repository.
+#[must_use]
+pub fn revisions(name: &RepositoryName) -> String {
+    format!("{REPOSITORIES}/{name}/_manifests/revisions")
 }
 
 /// The directory of tags.

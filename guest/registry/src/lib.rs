@@ -14,6 +14,7 @@
 
 mod blobs;
 mod catalog;
+pub mod collect;
 #[cfg(target_family = "wasm")]
 mod component;
 pub mod digest;

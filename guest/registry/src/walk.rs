@@ -20,6 +20,7 @@ pub struct Walk<'a, S: Storage + ?Sized> {
     budget: u32,
     /// The last directory that was given out.
     last: Option<String>,
+    strange: Vec<String>,
 }
 
 struct Level {
@@ -52,7 +53,7 @@ impl<'a, S: Storage + ?Sized> Walk<'a, S> {
             }
             levels.push(Level::new(path.clone()));
         }
-        Self { storage, levels, budget, last: None }
+        Self { storage, levels, budget, last: None, strange: Vec::new() }
     }
 
     /// The next directory, if there is one and the budget is not used up.
@@ -67,7 +68,7 @@ impl<'a, S: Storage + ?Sized> Walk<'a, S> {
                     return Ok(None);
                 }
                 self.budget -= 1;
-                level.read(self.storage)?;
+                level.read(self.storage, &mut self.strange)?;
                 continue;
             };
             if self.budget == 0 {
@@ -77,6 +78,7 @@ impl<'a, S: Storage + ?Sized> Walk<'a, S> {
             self.budget -= 1;
             let path = if level.path.is_empty() { name } else { format!("{}/{name}", level.path) };
             if path.len() > RepositoryName::LIMIT {
+                self.strange.push(path);
                 continue;
             }
             self.levels.push(Level::new(path.clone()));
@@ -96,6 +98,12 @@ impl<'a, S: Storage + ?Sized> Walk<'a, S> {
         self.budget == 0 && !self.levels.is_empty()
     }
 
+    /// Directories that were passed over as their names are none of
+    /// repositories, since this was asked last.
+    pub fn strange(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.strange)
+    }
+
     /// Where a later walk can go on: the last directory that was given out.
     pub fn last(&self) -> Option<&str> {
         self.last.as_deref()
@@ -107,7 +115,7 @@ impl Level {
         Self { path, after: None, names: Vec::new(), more: true }
     }
 
-    fn read<S: Storage + ?Sized>(&mut self, storage: &S) -> Result<(), Failure> {
+    fn read<S: Storage + ?Sized>(&mut self, storage: &S, strange: &mut Vec<String>) -> Result<(), Failure> {
         let listing = match storage.page(&layout::below_repositories(&self.path), self.after.as_deref(), PAGE) {
             Ok(listing) => listing,
             Err(Failure::NotFound | Failure::WrongKind) => {
@@ -120,13 +128,12 @@ impl Level {
         if let Some((name, _)) = listing.entries.last() {
             self.after = Some(name.clone());
         }
-        self.names = listing
-            .entries
-            .into_iter()
-            .rev()
-            .filter(|(name, kind)| *kind == Kind::Directory && is_component(name))
-            .map(|(name, _)| name)
-            .collect();
+        let directories = listing.entries.into_iter().rev().filter(|(_, kind)| *kind == Kind::Directory);
+        let (names, others): (Vec<_>, Vec<_>) = directories.map(|(name, _)| name).partition(|name| is_component(name));
+        self.names = names;
+        // What begins so lies within a repository.
+        let others = others.iter().filter(|name| !name.starts_with('_'));
+        strange.extend(others.map(|name| format!("{}/{name}", self.path)));
         Ok(())
     }
 }

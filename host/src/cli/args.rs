@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::htpasswd::Htpasswd;
+use super::{collect::GarbageCollect, htpasswd::Htpasswd};
 
 /// An OCI registry for the edge: control in WebAssembly, bytes in native code.
 #[derive(Debug, Parser)]
@@ -34,6 +34,14 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Remove from the volume what no image needs any more.
+    ///
+    /// It works on the files, beside a server or without one. As with
+    /// distribution, run it while nobody pushes, or with the server read-only
+    /// (`storage.maintenance.readonly`): what began within the grace time is
+    /// spared, but an old blob that somebody links again while it is removed
+    /// is not.
+    GarbageCollect(GarbageCollect),
     /// Make a line for a password file: `htpasswd -Bbn USER PASSWORD`.
     Htpasswd(Htpasswd),
 }

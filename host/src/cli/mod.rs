@@ -4,6 +4,7 @@
 mod ambient;
 mod args;
 mod banner;
+mod collect;
 mod htpasswd;
 pub mod logging;
 mod names;
@@ -20,13 +21,18 @@ use self::names::Called;
 pub use self::{
     ambient::Ambient,
     args::{Cli, Command, ConfigCommand, Serve},
+    collect::{Collect, GarbageCollect},
     htpasswd::Htpasswd,
     plan::{FirstRun, Plan, PlanError, plan},
 };
 use crate::config;
 
-/// The whole program; `run` serves until it is told to stop.
-pub fn main(run: impl FnOnce(&Plan) -> Result<(), Box<dyn Error>>) -> ExitCode {
+/// What a command ends with.
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// The whole program; `run` serves until it is told to stop, `gather` collects
+/// garbage.
+pub fn main(run: impl FnOnce(&Plan) -> Outcome, gather: impl FnOnce(&Collect) -> Outcome) -> ExitCode {
     let ambient = Ambient::of_process();
     let command = match names::called(std::env::args_os()) {
         Called::Parse(program, words) => parse(program, words),
@@ -52,6 +58,18 @@ pub fn main(run: impl FnOnce(&Plan) -> Result<(), Box<dyn Error>>) -> ExitCode {
             say(std::io::stdout(), config::DEFAULTS);
             ExitCode::SUCCESS
         }
+        Command::GarbageCollect(args) => match collect::collect(&args, &ambient) {
+            Ok(asked) => {
+                if !asked.quiet {
+                    warn(&asked.warnings);
+                }
+                match gather(&asked) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => fail(&error.to_string()),
+                }
+            }
+            Err(error) => refuse(&error),
+        },
         Command::Htpasswd(args) => match args.line(std::io::stdin()) {
             Ok(line) => {
                 say(std::io::stdout(), &line);
@@ -74,7 +92,7 @@ fn fail(sentence: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(plan: Plan, run: impl FnOnce(&Plan) -> Result<(), Box<dyn Error>>) -> ExitCode {
+fn serve(plan: Plan, run: impl FnOnce(&Plan) -> Outcome) -> ExitCode {
     logging::init(&plan.config.log);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = plan.source, "starting");
     for warning in &plan.warnings {

@@ -124,6 +124,13 @@ pub(super) fn checked(file: &File, ambient: &Ambient) -> Result<(Config, Vec<War
     Ok((config, warnings))
 }
 
+/// For commands on the volume alone: no certificate is looked at.
+pub(super) fn storage(file: &File, ambient: &Ambient) -> Result<(Config, Vec<Warning>), PlanError> {
+    let args = Serve { file: file.clone(), ..Serve::default() };
+    let Effective { config, warnings, .. } = effective(&args, ambient)?;
+    Ok((config, warnings))
+}
+
 struct Effective {
     config: Config,
     warnings: Vec<Warning>,

@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
     imports: {
         "skerry:registry/request": trappable,
         "skerry:registry/settings": trappable,
+        "skerry:registry/marks": trappable,
         "skerry:registry/body.length": trappable,
         "skerry:registry/uploads.[method]upload.offset": trappable,
         default: async | trappable,
@@ -20,4 +21,4 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::skerry::registry::handler;
-pub use skerry::registry::{body, request, settings, storage, types, uploads};
+pub use skerry::registry::{body, marks, request, settings, storage, types, uploads};

@@ -13,6 +13,7 @@ mod engine;
 mod imports;
 mod instances;
 mod limits;
+mod marks;
 mod module;
 mod output;
 mod state;
@@ -44,7 +45,7 @@ use self::{
 pub use self::{
     limits::{Guard, Limits},
     module::LoadError,
-    tend::Purge,
+    tend::{Collection, Purge, Tended},
 };
 use crate::{
     plane::Body,

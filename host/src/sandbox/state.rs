@@ -19,6 +19,7 @@ use super::{
     Shared,
     engine::Running,
     limits::{Allowance, Guard},
+    marks::Marks,
     output::GuestOutput,
 };
 use crate::{
@@ -45,6 +46,8 @@ pub struct State {
     pub meter: Meter,
     /// Given back while the instance waits for a body.
     pub permit: Option<OwnedSemaphorePermit>,
+    /// Of the task that it does a step of.
+    pub marks: Option<Arc<Marks>>,
     wasi: Option<WasiCtx>,
 }
 
@@ -69,6 +72,7 @@ impl State {
             request,
             table,
             permit,
+            marks: None,
             wasi: None,
         }
     }

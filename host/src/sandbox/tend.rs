@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Sandbox, State, bindings::handler, describe, store};
+use super::{Sandbox, State, bindings::handler, describe, marks::Marks, store};
 
 /// Looks at the storage in one step.
 const BUDGET: u32 = 1_000;
@@ -23,6 +23,17 @@ pub struct Purge {
     pub interval: Duration,
     /// Only say what would go.
     pub dry_run: bool,
+}
+
+/// What a garbage collection is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// What is younger stays.
+    pub grace: Duration,
+    /// Only say what would go.
+    pub dry_run: bool,
+    /// Manifests go too that no tag leads to.
+    pub delete_untagged: bool,
 }
 
 /// What a task did.
@@ -59,39 +70,68 @@ impl Sandbox {
 
     /// Purges uploads once.
     pub async fn purge_once(&self, purge: &Purge) -> Result<Tended, String> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let task = handler::Task::PurgeUploads(handler::Purge {
-            now,
+            now: now(),
             older_than: purge.age.as_secs(),
             dry_run: purge.dry_run,
         });
-        self.tend(&task).await
-    }
-
-    async fn tend(&self, task: &handler::Task) -> Result<Tended, String> {
-        let mut done = Tended::default();
-        let mut cursor = None;
-        for _ in 0..STEPS {
-            let progress = self.step(task, cursor.as_deref()).await?;
-            done.examined = done.examined.saturating_add(progress.examined);
-            done.changed = done.changed.saturating_add(progress.changed);
-            for message in progress.messages.iter().take(100) {
+        let log = |messages: &[String]| {
+            for message in messages.iter().take(100) {
                 tracing::info!(target: "guest", "{}", message.escape_debug());
             }
+        };
+        // Requests come first.
+        self.tend(&task, Duration::from_millis(5), log).await
+    }
+
+    /// Collects garbage, and says what it does, line by line. It is to have
+    /// the process for itself.
+    pub async fn collect(&self, collection: &Collection, mut say: impl FnMut(&str)) -> Result<Tended, String> {
+        let task = handler::Task::Collect(handler::Collection {
+            now: now(),
+            grace: collection.grace.as_secs(),
+            dry_run: collection.dry_run,
+            delete_untagged: collection.delete_untagged,
+        });
+        let say = |messages: &[String]| messages.iter().for_each(|line| say(&line.escape_debug().to_string()));
+        self.tend(&task, Duration::ZERO, say).await
+    }
+
+    async fn tend(
+        &self,
+        task: &handler::Task,
+        pause: Duration,
+        mut say: impl FnMut(&[String]),
+    ) -> Result<Tended, String> {
+        let mut done = Tended::default();
+        let mut cursor = None;
+        let marks = Arc::default();
+        for _ in 0..STEPS {
+            let progress = self.step(task, cursor.as_deref(), &marks).await?;
+            done.examined = done.examined.saturating_add(progress.examined);
+            done.changed = done.changed.saturating_add(progress.changed);
+            say(&progress.messages);
             match progress.cursor {
                 None => return Ok(done),
                 Some(next) if cursor.as_ref() == Some(&next) => return Err("the module makes no progress".into()),
                 Some(next) => cursor = Some(next),
             }
-            // Requests come first.
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
         }
         Err("the module does not come to an end".into())
     }
 
-    async fn step(&self, task: &handler::Task, cursor: Option<&str>) -> Result<handler::Progress, String> {
+    async fn step(
+        &self,
+        task: &handler::Task,
+        cursor: Option<&str>,
+        marks: &Arc<Marks>,
+    ) -> Result<handler::Progress, String> {
         let permit = self.shared.instances.admit().await.ok_or("every instance is busy")?;
-        let state = State::new(Arc::clone(&self.shared), None, Some(permit));
+        let mut state = State::new(Arc::clone(&self.shared), None, Some(permit));
+        state.marks = Some(Arc::clone(marks));
         let mut store = store(&self.engine, &self.shared, state);
         let module = self.module();
         let instance = module.pre.instantiate_async(&mut store).await.map_err(|cause| describe(&cause))?;
@@ -100,6 +140,11 @@ impl Sandbox {
         store.data().output.log("tend");
         progress.map_err(|cause| describe(&cause))?
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// From 0 to 1.

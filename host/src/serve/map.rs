@@ -8,6 +8,7 @@ use std::{
 
 use super::ServeError;
 use crate::{
+    cli::Collect,
     config::{self, Config},
     sandbox, server,
     storage::{self, Key, Threads},
@@ -98,6 +99,11 @@ pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
 /// How uploads are purged.
 pub fn purge(purge: &config::Purge) -> sandbox::Purge {
     sandbox::Purge { age: purge.age, interval: purge.interval, dry_run: purge.dry_run }
+}
+
+/// What garbage goes.
+pub fn collection(asked: &Collect) -> sandbox::Collection {
+    sandbox::Collection { grace: asked.grace, dry_run: asked.dry_run, delete_untagged: asked.delete_untagged }
 }
 
 /// Reads a module's file, up to a bound.

@@ -3,6 +3,7 @@
 //! Here a path of the configuration becomes a capability: the one directory,
 //! opened once. Nothing behind it sees a path again.
 
+mod collect;
 mod health;
 mod map;
 mod meters;
@@ -17,10 +18,12 @@ use crate::{
     cli::Plan,
     config::{Config, Listen},
     metrics::Metrics,
-    sandbox::{LoadError, ModuleFile, Sandbox, StartError},
+    sandbox::{self, LoadError, ModuleFile, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
     storage::{Directory, Durability, Failure, Storage},
 };
+
+pub use self::collect::{CollectError, collect};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -80,18 +83,22 @@ pub enum ServeError {
 /// # Errors
 /// Whatever keeps it from starting.
 pub fn run(plan: &Plan) -> Result<(), ServeError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(serve(plan));
+    // What is still in a blocking job (a sync of a slow disk) may end.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("skerry")
         // Storage bounds its own kinds of blocking work below this.
         .max_blocking_threads(256)
         .thread_keep_alive(Duration::from_secs(10))
         .build()
-        .map_err(ServeError::Runtime)?;
-    let outcome = runtime.block_on(serve(plan));
-    // What is still in a blocking job (a sync of a slow disk) may end.
-    runtime.shutdown_timeout(Duration::from_secs(2));
-    outcome
+        .map_err(ServeError::Runtime)
 }
 
 async fn serve(plan: &Plan) -> Result<(), ServeError> {
@@ -164,6 +171,14 @@ fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
 }
 
 async fn start(config: &Config, storage: Arc<Directory>) -> Result<Arc<Sandbox>, ServeError> {
+    start_with(config, map::limits(config), storage).await
+}
+
+async fn start_with(
+    config: &Config,
+    limits: sandbox::Limits,
+    storage: Arc<Directory>,
+) -> Result<Arc<Sandbox>, ServeError> {
     let module = match &config.sandbox.registry {
         None => None,
         Some(path) => {
@@ -177,7 +192,7 @@ async fn start(config: &Config, storage: Arc<Directory>) -> Result<Arc<Sandbox>,
         let config = config.clone();
         Box::new(move |path: &str| config.guest_setting(path))
     };
-    let sandbox = Sandbox::start(storage, map::limits(config), settings, module).await?;
+    let sandbox = Sandbox::start(storage, limits, settings, module).await?;
     Ok(Arc::new(sandbox))
 }
 

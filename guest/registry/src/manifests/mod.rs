@@ -3,12 +3,14 @@
 mod check;
 mod parse;
 mod push;
+mod references;
 mod remove;
 mod shape;
 
 pub use self::{
     parse::{List, Manifest, Referrer, too_deep},
     push::push,
+    references::{References, references},
     remove::delete,
     shape::{OCI_INDEX, media_type},
 };
@@ -25,7 +27,7 @@ use crate::{
 
 /// The largest manifest that is served, in bytes: one may have been stored
 /// when the limit of a push was another. The host's answers end at 8 MiB.
-const SERVED: u64 = 8 * 1024 * 1024;
+pub const SERVED: u64 = 8 * 1024 * 1024;
 
 /// `GET` and `HEAD`. What is given is what was stored, whatever `Accept` says.
 pub fn pull(host: &dyn Host, name: &RepositoryName, reference: &Reference) -> Result<Response, Error> {

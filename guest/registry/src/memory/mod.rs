@@ -4,12 +4,16 @@
 mod storage;
 mod uploads;
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use self::storage::State;
 use crate::{
     handle,
-    host::{Ambient, Body, Failure, Request, Settings},
+    host::{Ambient, Body, Failure, Marks, Request, Settings},
     percent,
     response::{Content, Response},
 };
@@ -20,6 +24,7 @@ pub struct Memory {
     request: RefCell<Asked>,
     state: Rc<State>,
     settings: RefCell<BTreeMap<String, String>>,
+    marks: RefCell<BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -90,6 +95,11 @@ impl Memory {
     /// Takes an object away in the same manner.
     pub fn steal(&self, key: &str) {
         self.state.objects.borrow_mut().remove(key);
+    }
+
+    /// Forgets the marks: another task begins.
+    pub fn forget_marks(&self) {
+        self.marks.borrow_mut().clear();
     }
 
     /// Lets somebody else use an upload, or no longer.
@@ -206,6 +216,17 @@ impl Body for Memory {
 impl Settings for Memory {
     fn value(&self, path: &str) -> Option<String> {
         self.settings.borrow().get(path).cloned()
+    }
+}
+
+impl Marks for Memory {
+    fn mark(&self, name: &str) -> Result<bool, Failure> {
+        self.state.call("mark", name)?;
+        Ok(self.marks.borrow_mut().insert(name.to_owned()))
+    }
+
+    fn marked(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.marks.borrow().contains(name))
     }
 }
 

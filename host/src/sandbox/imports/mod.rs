@@ -3,6 +3,7 @@
 
 mod body;
 mod failure;
+mod marks;
 mod request;
 mod settings;
 mod storage;

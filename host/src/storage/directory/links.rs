@@ -11,7 +11,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::tree::{Place, Tree};
+use super::{
+    errors::failure,
+    tree::{Place, Tree},
+};
 use crate::storage::{
     Failure, Key,
     key::{self, HOST_SEGMENT},
@@ -59,6 +62,34 @@ pub(super) fn check(tree: &Tree) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The first symbolic link anywhere below the root that is not allowed, or
+/// what is there and cannot be looked at: for work that removes what it finds
+/// no use of, and must know that it saw every use.
+pub(super) fn unseen(tree: &Tree) -> Result<Option<Key>, Failure> {
+    let mut left: Vec<Place> = vec![None];
+    while let Some(place) = left.pop() {
+        let failed = |errno| failure(errno, "looking for symbolic links");
+        let directory = tree.directory(place.as_ref()).map_err(failed)?;
+        for entry in Dir::read_from(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Some(key) = entry.file_name().to_str().ok().and_then(|name| child(&place, name)) else { continue };
+            let kind = match entry.file_type() {
+                FileType::Unknown => {
+                    let stat = statat(&directory, key.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+                    FileType::from_raw_mode(stat.st_mode)
+                }
+                known => known,
+            };
+            match kind {
+                FileType::Symlink if !tree.is_link(&key) => return Ok(Some(key)),
+                FileType::Symlink | FileType::Directory => left.push(Some(key)),
+                _ => {}
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// A name in a directory as a key; not what is no key, or the host's own.

@@ -140,6 +140,15 @@ impl Directory {
         self.folds
     }
 
+    /// The first symbolic link below the root that is not followed, if there is
+    /// one: a walk of the whole tree, by the caller's thread.
+    ///
+    /// # Errors
+    /// [`Failure::Io`] if a directory cannot be read.
+    pub fn unseen_link(&self) -> Result<Option<Key>, Failure> {
+        links::unseen(&self.inner.tree)
+    }
+
     /// Uploads that requests use just now, and those that stay open between
     /// two requests.
     #[must_use]

@@ -1,0 +1,28 @@
+//! `skerry:registry/marks`.
+
+use crate::sandbox::{
+    bindings::{marks as wit, types},
+    state::State,
+};
+
+impl wit::Host for State {
+    fn mark(&mut self, name: String) -> wasmtime::Result<Result<bool, types::Failure>> {
+        self.enter()?;
+        Ok(match &self.marks {
+            Some(marks) => marks.add(&name).ok_or(types::Failure::Exhausted),
+            None => Err(outside()),
+        })
+    }
+
+    fn marked(&mut self, name: String) -> wasmtime::Result<Result<bool, types::Failure>> {
+        self.enter()?;
+        Ok(match &self.marks {
+            Some(marks) => Ok(marks.has(&name)),
+            None => Err(outside()),
+        })
+    }
+}
+
+fn outside() -> types::Failure {
+    types::Failure::Other("there are marks within a task only".into())
+}
