@@ -20,5 +20,5 @@ wasmtime::component::bindgen!({
     },
 });
 
+pub use self::skerry::registry::{body, marks, request, settings, storage, types, uploads};
 pub use exports::skerry::registry::handler;
-pub use skerry::registry::{body, marks, request, settings, storage, types, uploads};
