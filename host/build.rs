@@ -31,7 +31,7 @@ fn main() {
     let bytes = fs::read(&component).expect("the guest was just built");
     let target = env::var("TARGET").expect("set by cargo");
     let precompiled = compile::settings(Some(&target))
-        .and_then(|settings| Engine::new(&settings))
+        .and_then(|mut settings| Engine::new(settings.cranelift_nan_canonicalization(true)))
         .and_then(|engine| engine.precompile_component(&bytes));
     match precompiled {
         Ok(code) => fs::write(out.join("registry.cwasm"), code).expect("OUT_DIR is writable"),

@@ -37,8 +37,6 @@ pub fn settings(target: Option<&str>) -> Result<Config> {
         .generate_address_map(false)
         .wasm_backtrace_max_frames(None)
         .native_unwind_info(false)
-        // Equal inputs give equal answers: what is remembered rests on it.
-        .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
         .wasm_multi_memory(false)

@@ -27,7 +27,12 @@ const LINGER: Duration = Duration::from_millis(200);
 pub fn build(limits: &Limits) -> Result<(Engine, u32)> {
     let mut slots = limits.instances.saturating_add(limits.parked).saturating_add(8).max(16);
     loop {
-        match Engine::new(compile::settings(None)?.allocation_strategy(pool(slots))) {
+        let mut settings = compile::settings(None)?;
+        // Equal inputs give equal answers: what is remembered rests on it. The
+        // build script sets it too; a host with no compiler has no such setting.
+        #[cfg(feature = "compiler")]
+        settings.cranelift_nan_canonicalization(true);
+        match Engine::new(settings.allocation_strategy(pool(slots))) {
             Ok(engine) => return Ok((engine, slots)),
             Err(cause) if slots > 16 => {
                 let fewer = (slots / 2).max(16);
