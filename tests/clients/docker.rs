@@ -4,16 +4,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use skerry_tests::{
     Options, Peer, Registry,
+    engine::Engine,
     image::file_digest,
     layout,
     namespaces::{self, Namespace},
     peer::Release,
-    service::Service,
     tools,
 };
 
@@ -49,52 +48,6 @@ impl Remote {
     }
 }
 
-struct Engine {
-    service: Service,
-    socket: String,
-    /// Its `/etc/docker`, for it alone.
-    etc: PathBuf,
-}
-
-impl Engine {
-    fn start(directory: &Path, network: &Namespace) -> Self {
-        let etc = directory.join("etc");
-        fs::create_dir_all(etc.join("certs.d")).unwrap();
-        fs::create_dir_all("/etc/docker").unwrap();
-        let socket = format!("unix://{}", directory.join("docker.sock").display());
-        let mut command = network.command(tools::find("unshare"));
-        // The mount is seen by the engine alone, and ends with it.
-        command
-            .args(["--mount", "--", "sh", "-ec", r#"mount --bind "$1" /etc/docker; shift; exec "$@""#, "sh"])
-            .arg(&etc)
-            .arg(tools::find("dockerd"))
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"])
-            .args(["--config-file", &directory.join("none.json").display().to_string()])
-            .args(["--host", &socket])
-            .arg("--data-root")
-            .arg(directory.join("data"))
-            .arg("--exec-root")
-            .arg(directory.join("exec"))
-            .arg("--pidfile")
-            .arg(directory.join("docker.pid"));
-        fs::write(directory.join("none.json"), "{}").unwrap();
-        let service = Service::start("dockerd", command);
-        service.wait_for("that it listens", |line| line.contains("API listen on").then_some(()));
-        Self { service, socket, etc }
-    }
-
-    fn docker(&self, arguments: &[&str]) -> Command {
-        let mut command = tools::tool("docker");
-        command.args(["--host", &self.socket]).args(arguments).env("HOME", self.etc.parent().unwrap());
-        command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT").env_remove("DOCKER_TLS_VERIFY");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        tools::succeed(self.docker(arguments))
-    }
-}
-
 #[test]
 #[ignore = "needs dockerd, docker, skopeo and root: run by .ci/run"]
 fn docker() {
@@ -103,7 +56,7 @@ fn docker() {
     let [(left, address), (right, _)] = namespaces::pair();
     let registry = Remote::start(directory.path(), left, address);
     let authority = registry.address.clone();
-    let mut engine = Engine::start(directory.path(), &right);
+    let mut engine = Engine::start(directory.path(), Some(&right));
 
     let (layout, _) = many(&directory.path().join("many"), 20, 5000);
     let archive = directory.path().join("many.tar").display().to_string();

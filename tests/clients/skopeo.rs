@@ -1,6 +1,6 @@
 //! skopeo: PATCH and PUT over HTTP/1.1, as podman and the Docker engine push.
 
-use skerry_tests::{image::Layout, tools, wire::Wire};
+use skerry_tests::{command::called, image::Layout, registry::first_run, tools, wire::Wire};
 
 use crate::target::{Pushed, Target, large, many, multi};
 
@@ -71,4 +71,30 @@ fn a_second_push_sends_no_layers() {
     assert!(push("first") > 1_000_000);
     let second = push("second");
     assert!(second < 100_000, "the second push sent {second} bytes");
+}
+
+/// What `skerry tls trust` writes is what makes skopeo trust a first run.
+#[test]
+#[ignore = "needs skopeo: run by .ci/run"]
+fn trust_as_it_is_written() {
+    let target = Target::new();
+    let (data, root) = (target.path("data"), target.path("root"));
+    let service = first_run(&data);
+    let localhost = service.address().replace("127.0.0.1", "localhost");
+    let inspect = |certificates: &std::path::Path| {
+        let mut command = target.tool("skopeo");
+        command.env_remove("SSL_CERT_FILE").arg("list-tags").arg("--cert-dir").arg(certificates);
+        command.arg(format!("docker://{localhost}/nothing"));
+        tools::fail(command)
+    };
+    let certificates = root.join("etc/containers/certs.d").join(&localhost);
+    std::fs::create_dir_all(&certificates).unwrap();
+    assert!(inspect(&certificates).contains("x509"));
+    let words = ["tls", "trust", "--no-config", "--podman", "--write", "--for", &localhost, "--data"];
+    let places = [data.to_str().unwrap(), "--root", root.to_str().unwrap()];
+    let written = called("skerry", &[&words[..], &places[..]].concat());
+    assert_eq!(written.code, 0, "{written:?}");
+    let said = inspect(&certificates);
+    assert!(!said.contains("x509"), "{said}");
+    service.wait_for("the request", |line| line.contains("/v2/nothing/tags/list").then_some(()));
 }

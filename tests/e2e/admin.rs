@@ -5,10 +5,10 @@ use std::fs;
 use skerry_tests::{Client, Options, Registry};
 
 /// A registry with an admin listener, and a client for that.
-fn started(health: &str) -> (Registry, Client) {
+pub fn started(more: &str) -> (Registry, Client) {
     let mut registry = Registry::start(Options {
         http: "debug:\n  addr: 127.0.0.1:0\n  prometheus:\n    enabled: true".into(),
-        more: health.into(),
+        more: more.into(),
         ..Options::default()
     });
     let address = registry.service().wait_for("where the admin listener is", |line| {

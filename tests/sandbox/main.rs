@@ -12,7 +12,9 @@ use skerry_tests::{Client, Options, Registry, authority::Vouching, sha256};
 
 fn start(sandbox: &str) -> Registry {
     let module = guest::misbehave().display();
-    Registry::start(Options { more: format!("sandbox:\n  registry: {module}\n{sandbox}"), ..Options::default() })
+    // Each request is to enter the sandbox.
+    let more = format!("sandbox:\n  registry: {module}\n{sandbox}remember:\n  enabled: false\n");
+    Registry::start(Options { more, ..Options::default() })
 }
 
 fn served(client: &Client) {

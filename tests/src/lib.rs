@@ -8,14 +8,17 @@
 
 pub mod authority;
 pub mod binary;
+pub mod chains;
 pub mod children;
 pub mod client;
 pub mod command;
 pub mod content;
+pub mod engine;
 pub mod image;
 pub mod layout;
 pub mod namespaces;
 pub mod peer;
+pub mod ports;
 pub mod push;
 pub mod raw;
 pub mod registry;

@@ -16,6 +16,8 @@ use crate::{
 pub struct Options {
     /// Serve this volume rather than a new one.
     pub volume: Option<PathBuf>,
+    /// `storage.filesystem.exclusive`.
+    pub exclusive: bool,
     /// `storage.delete.enabled`.
     pub delete: bool,
     /// `storage.maintenance.readonly.enabled`.
@@ -28,6 +30,8 @@ pub struct Options {
     pub pair: Option<(PathBuf, PathBuf)>,
     /// More lines of the section `http.tls`.
     pub tls_keys: String,
+    /// The port, where it is to be the same after a restart.
+    pub port: Option<u16>,
     /// More lines of the section `http`, in YAML with no indentation.
     pub http: String,
     /// More lines of the section `storage`.
@@ -44,12 +48,14 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             volume: None,
+            exclusive: false,
             delete: true,
             readonly: false,
             sparse: false,
             tls: true,
             pair: None,
             tls_keys: String::new(),
+            port: None,
             http: String::new(),
             storage: String::new(),
             more: String::new(),
@@ -126,6 +132,11 @@ impl Registry {
         &mut self.service
     }
 
+    /// Sends the process a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        self.service.signal(signal);
+    }
+
     /// A client by HTTP/1.1.
     pub fn client(&self) -> Client {
         if self.tls { Client::new(&self.address, &self.trust) } else { Client::plain(&self.address) }
@@ -166,6 +177,18 @@ impl Default for Registry {
     }
 }
 
+/// Starts the registry as a first run does, with nothing configured, and its
+/// data in this directory.
+pub fn first_run(data: &Path) -> Service {
+    let mut command = children::command(binary::skerry());
+    command.args(["serve", "--no-config", "--addr", "127.0.0.1:0", "--data"]).arg(data);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REGISTRY_")) {
+        command.env_remove(name);
+    }
+    command.env("REGISTRY_LOG_FORMATTER", "json");
+    Service::start("skerry", command)
+}
+
 fn launch(directory: &Path, network: Option<&(Namespace, String)>) -> Service {
     let mut command = match network {
         None => children::command(binary::skerry()),
@@ -184,12 +207,15 @@ fn config(options: &Options, volume: &Path, trust: &Authority) -> String {
     let bind = options.network.as_ref().map_or("127.0.0.1", |(_, address)| address);
     let mut text = String::from("version: 0.1\nlog:\n  level: info\n  formatter: json\n");
     writeln!(text, "storage:\n  filesystem:\n    rootdirectory: {}", volume.display()).unwrap();
+    if options.exclusive {
+        text.push_str("    exclusive: true\n");
+    }
     writeln!(text, "  delete:\n    enabled: {}", options.delete).unwrap();
     if options.readonly {
         text.push_str("  maintenance:\n    readonly:\n      enabled: true\n");
     }
     indented(&mut text, &options.storage);
-    writeln!(text, "http:\n  addr: {bind}:0").unwrap();
+    writeln!(text, "http:\n  addr: {bind}:{}", options.port.unwrap_or(0)).unwrap();
     if options.tls {
         let own = (trust.certificate.clone(), trust.key.clone());
         let (certificate, key) = options.pair.as_ref().unwrap_or(&own);

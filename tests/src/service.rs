@@ -32,8 +32,13 @@ pub struct Service {
 
 impl Service {
     /// Starts a command, and gathers what it writes.
-    pub fn start(name: &'static str, mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn start(name: &'static str, command: Command) -> Self {
+        Self::start_on(name, command, Stdio::null())
+    }
+
+    /// The same, with something for its standard input.
+    pub fn start_on(name: &'static str, mut command: Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let shown = format!("{command:?}");
         let mut child =
             children::spawn(command).unwrap_or_else(|error| panic!("{name} does not start: {error}: {shown}"));

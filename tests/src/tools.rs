@@ -12,6 +12,12 @@ const PATIENCE: &str = "900";
 /// Where a program is: in `SKERRY_TOOLS`, on `PATH`, or in the system's own
 /// places. It is never left out quietly: a test that needs one fails.
 pub fn find(name: &str) -> PathBuf {
+    look(name)
+        .unwrap_or_else(|| panic!("{name} is neither in SKERRY_TOOLS nor on PATH: see .ci/run for where it comes from"))
+}
+
+/// The same, for those who can do without.
+pub fn look(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::var_os("SKERRY_TOOLS")
         .map(PathBuf::from)
@@ -20,7 +26,6 @@ pub fn find(name: &str) -> PathBuf {
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|directory| directory.join(name))
         .find(|file| file.is_file())
-        .unwrap_or_else(|| panic!("{name} is neither in SKERRY_TOOLS nor on PATH: see .ci/run for where it comes from"))
 }
 
 /// A command of a tool that ends by itself.

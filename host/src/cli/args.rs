@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{collect::GarbageCollect, htpasswd::Htpasswd};
+use super::{collect::GarbageCollect, htpasswd::Htpasswd, tls::TlsCommand};
 
 /// An OCI registry for the edge: control in WebAssembly, bytes in native code.
 #[derive(Debug, Parser)]
@@ -44,6 +44,12 @@ pub enum Command {
     GarbageCollect(GarbageCollect),
     /// Make a line for a password file: `htpasswd -Bbn USER PASSWORD`.
     Htpasswd(Htpasswd),
+    /// Look at a registry's TLS, or let clients trust the one of a first run.
+    Tls {
+        /// Which of the two.
+        #[command(subcommand)]
+        command: TlsCommand,
+    },
 }
 
 /// What to look at.

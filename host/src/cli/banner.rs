@@ -1,9 +1,9 @@
 //! What a first run says: a screenful.
 
-use std::{fmt::Write, net::SocketAddr, path::Path};
+use std::{fmt::Write, net::SocketAddr};
 
 use super::plan::{FirstRun, Plan};
-use crate::config::Listen;
+use crate::{config::Listen, tls::trust::quoted};
 
 impl Plan {
     /// How to reach what listens on `bound`: `https://localhost:5000`.
@@ -78,11 +78,4 @@ impl Plan {
             false => format!("{named}:{port}"),
         }
     }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

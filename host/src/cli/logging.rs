@@ -5,22 +5,20 @@
 //! overrides) is written as an escape, and long values are cut.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Write as _},
     io::Write as _,
 };
 
-use serde_json::{Map, Value as Json};
 use tracing::{
     Event, Level as Gravity, Metadata, Subscriber,
     field::{Field, Visit},
-    span,
 };
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
     fmt::MakeWriter,
     layer::{Context, SubscriberExt},
-    registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
@@ -51,62 +49,121 @@ pub fn filter(log: &Log) -> Targets {
     if log.access { targets } else { targets.with_target("access", LevelFilter::OFF) }
 }
 
-/// Writes events as lines.
+/// Writes events as lines. Every request is one, so a line is put together in
+/// place, in a buffer that its thread keeps.
 pub struct Lines<W> {
     format: LogFormat,
-    fields: Fields,
+    /// What the configuration adds to each: names, and how they are written.
+    fields: Vec<(String, String)>,
     out: W,
 }
 
 impl<W> Lines<W> {
     /// Lines to `out`, each with the configured fields.
     pub fn new(log: &Log, out: W) -> Self {
-        let fields = log.fields.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str())));
-        Self { format: log.format, fields: Fields(fields.collect()), out }
+        let written = |(name, value): &(String, String)| {
+            let mut written = String::new();
+            put_name(&mut written, log.format, name);
+            put_text(&mut written, log.format, value);
+            (name.clone(), written)
+        };
+        Self { format: log.format, fields: log.fields.iter().map(written).collect(), out }
     }
 }
 
-/// Names and values in the order in which they were given.
-#[derive(Default)]
-struct Fields(Vec<(String, Json)>);
+thread_local! {
+    static LINE: RefCell<Line> = RefCell::new(Line::default());
+}
 
-impl Fields {
-    fn put(&mut self, field: &Field, value: Json) {
-        let name = field.name().strip_prefix("r#").unwrap_or(field.name());
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
+/// A line that is being written.
+#[derive(Default)]
+struct Line {
+    format: LogFormat,
+    /// Time, level and message.
+    head: String,
+    /// The other fields.
+    rest: String,
+    value: Cut,
+}
+
+impl Line {
+    fn begin(&mut self, format: LogFormat, metadata: &Metadata<'_>) {
+        self.format = format;
+        self.head.clear();
+        self.rest.clear();
+        let level = metadata.level();
+        let _ = match format {
+            LogFormat::Text => write!(self.head, "{} {:<5} ", Now, level.as_str()),
+            // The names are those of distribution's JSON.
+            LogFormat::Json => {
+                let level = match *level {
+                    Gravity::ERROR => "error",
+                    Gravity::WARN => "warning",
+                    Gravity::INFO => "info",
+                    _ => "debug",
+                };
+                write!(self.head, r#"{{"time":"{Now}","level":"{level}","msg":"#)
+            }
+        };
+    }
+
+    /// Writes the value that was formatted last.
+    fn put(&mut self, field: &Field) {
+        let text = self.value.text();
+        match (field.name(), self.format) {
+            ("message", LogFormat::Text) => escape(&mut self.head, text, false),
+            ("message", LogFormat::Json) => put_text(&mut self.head, self.format, text),
+            (name, _) => {
+                put_name(&mut self.rest, self.format, name);
+                put_text(&mut self.rest, self.format, text);
+            }
         }
     }
+
+    /// Writes what needs no quotes.
+    fn plain(&mut self, field: &Field, value: impl fmt::Display) {
+        put_name(&mut self.rest, self.format, field.name());
+        let _ = write!(self.rest, "{value}");
+    }
+
+    fn end(&mut self) -> &[u8] {
+        if self.format == LogFormat::Json && self.head.ends_with(':') {
+            self.head.push_str("\"\"");
+        }
+        self.head.push_str(&self.rest);
+        self.head.push_str(if self.format == LogFormat::Json { "}\n" } else { "\n" });
+        self.head.as_bytes()
+    }
 }
 
-impl Visit for Fields {
+impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let mut cut = Cut::default();
-        let _ = cut.write_str(value);
-        self.put(field, Json::from(cut.done()));
+        self.value.clear();
+        let _ = self.value.write_str(value);
+        self.put(field);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut cut = Cut::default();
-        let _ = write!(cut, "{value:?}");
-        self.put(field, Json::from(cut.done()));
+        self.value.clear();
+        let _ = write!(self.value, "{value:?}");
+        self.put(field);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, Json::from(value));
+        self.plain(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, Json::from(value));
+        self.plain(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, Json::from(value));
+        // JSON has no other numbers.
+        if value.is_finite() { self.plain(field, value) } else { self.record_debug(field, &value) }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, Json::from(value));
+        self.plain(field, value);
     }
 }
 
@@ -118,150 +175,129 @@ struct Cut {
 }
 
 impl Cut {
-    fn done(mut self) -> String {
-        if self.length >= LONGEST {
-            self.text.push('…');
-        }
-        self.text
+    fn clear(&mut self) {
+        self.text.clear();
+        self.length = 0;
+    }
+
+    fn text(&self) -> &str {
+        &self.text
     }
 }
 
 impl fmt::Write for Cut {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        for character in more.chars() {
-            if self.length >= LONGEST {
-                return Err(fmt::Error);
+        let room = LONGEST.saturating_sub(self.length);
+        match more.char_indices().nth(room) {
+            None => {
+                self.text.push_str(more);
+                self.length += more.chars().count();
+                Ok(())
             }
-            self.text.push(character);
-            self.length += 1;
+            Some((end, _)) => {
+                self.text.push_str(more.get(..end).unwrap_or_default());
+                self.text.push('…');
+                self.length = LONGEST;
+                Err(fmt::Error)
+            }
         }
-        Ok(())
     }
 }
 
 impl<S, W> Layer<S> for Lines<W>
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
+    S: Subscriber,
     W: for<'a> MakeWriter<'a> + 'static,
 {
-    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        if let Some(span) = context.span(id) {
-            span.extensions_mut().replace(fields);
-        }
-    }
-
-    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
-        if let Some(span) = context.span(id)
-            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
-        {
-            values.record(fields);
-        }
-    }
-
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut own = Fields::default();
-        event.record(&mut own);
-        let message = own.0.iter().position(|(name, _)| name == "message").map(|index| own.0.remove(index).1);
-        let message = match message {
-            Some(Json::String(text)) => text,
-            Some(other) => other.to_string(),
-            None => String::new(),
-        };
-        let mut fields: Vec<(String, Json)> = Vec::new();
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(outer) = span.extensions().get::<Fields>() {
-                fields.extend(outer.0.iter().cloned());
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        LINE.with(|line| {
+            // A value that logs while it is formatted is not heard.
+            let Ok(mut line) = line.try_borrow_mut() else { return };
+            line.begin(self.format, event.metadata());
+            event.record(&mut *line);
+            let known = event.metadata().fields();
+            for (_, written) in self.fields.iter().filter(|(name, _)| known.field(name).is_none()) {
+                line.rest.push_str(written);
             }
-        }
-        fields.extend(own.0);
-        fields.extend(self.fields.0.iter().cloned());
-        let time = now();
-        let line = match self.format {
-            LogFormat::Text => text(&time, event.metadata(), &message, &fields),
-            LogFormat::Json => json(&time, event.metadata(), message, fields),
-        };
-        // One call a line, so that lines stay whole. A log that cannot be
-        // written to stops nothing.
-        let _ = self.out.make_writer().write_all(line.as_bytes());
+            // One call a line, so that lines stay whole. A log that cannot be
+            // written to stops nothing.
+            let _ = self.out.make_writer().write_all(line.end());
+        });
     }
 }
 
-fn now() -> String {
-    let at = time::OffsetDateTime::now_utc();
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+/// This moment, as it is written.
+struct Now;
+
+impl fmt::Display for Now {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = time::OffsetDateTime::now_utc();
+        let (date, month) = (at.date(), u8::from(at.month()));
+        write!(f, "{:04}-{month:02}-{:02}T", date.year(), date.day())?;
+        write!(f, "{:02}:{:02}:{:02}.{:03}Z", at.hour(), at.minute(), at.second(), at.millisecond())
+    }
 }
 
-fn text(time: &str, metadata: &Metadata<'_>, message: &str, fields: &[(String, Json)]) -> String {
-    let mut line = format!("{time} {:<5} ", metadata.level().as_str());
-    escape(&mut line, message, false);
-    for (name, value) in fields {
-        line.push(' ');
-        escape(&mut line, name, false);
-        line.push('=');
-        match value {
-            Json::String(text) => {
-                let bare =
-                    !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !"\"=\\".contains(c) && !obeyed(c));
-                if bare {
-                    line.push_str(text);
-                } else {
-                    line.push('"');
-                    escape(&mut line, text, true);
-                    line.push('"');
+/// What goes before a value.
+fn put_name(out: &mut String, format: LogFormat, name: &str) {
+    let name = name.strip_prefix("r#").unwrap_or(name);
+    match format {
+        LogFormat::Text => {
+            out.push(' ');
+            escape(out, name, false);
+            out.push('=');
+        }
+        LogFormat::Json => {
+            out.push(',');
+            match name {
+                "time" | "level" | "msg" => put_text(out, format, &format!("fields.{name}")),
+                _ => put_text(out, format, name),
+            }
+            out.push(':');
+        }
+    }
+}
+
+/// A text, in quotes where they are needed.
+fn put_text(out: &mut String, format: LogFormat, text: &str) {
+    let plain = is_plain(text);
+    let bare = format == LogFormat::Text
+        && !text.is_empty()
+        && (plain && !text.bytes().any(|byte| matches!(byte, b' ' | b'='))
+            || !text.chars().any(|c| c.is_whitespace() || "\"=\\".contains(c) || obeyed(c)));
+    if bare {
+        return out.push_str(text);
+    }
+    out.push('"');
+    match format {
+        _ if plain => out.push_str(text),
+        LogFormat::Text => escape(out, text, true),
+        LogFormat::Json => {
+            for character in text.chars() {
+                match character {
+                    '"' => out.push_str("\\\""),
+                    '\\' => out.push_str("\\\\"),
+                    // More than JSON demands: what terminals obey.
+                    c if obeyed(c) => {
+                        let _ = write!(out, "\\u{:04x}", u32::from(c));
+                    }
+                    c => out.push(c),
                 }
             }
-            other => line.push_str(&other.to_string()),
         }
     }
-    line.push('\n');
-    line
+    out.push('"');
 }
 
-/// The names are those of distribution's JSON.
-fn json(time: &str, metadata: &Metadata<'_>, message: String, fields: Vec<(String, Json)>) -> String {
-    let level = match *metadata.level() {
-        Gravity::ERROR => "error",
-        Gravity::WARN => "warning",
-        Gravity::INFO => "info",
-        _ => "debug",
-    };
-    let mut object = Map::new();
-    for (name, value) in fields {
-        match name.as_str() {
-            "time" | "level" | "msg" => object.insert(format!("fields.{name}"), value),
-            _ => object.insert(name, value),
-        };
-    }
-    object.insert("level".to_owned(), level.into());
-    object.insert("msg".to_owned(), message.into());
-    object.insert("time".to_owned(), time.into());
-    let plain = Json::Object(object).to_string();
-    // serde_json escapes what JSON demands; terminals obey more than that.
-    // All of it is in strings, where \u is allowed.
-    let mut line = String::with_capacity(plain.len() + 1);
-    for character in plain.chars() {
-        if obeyed(character) {
-            let _ = write!(line, "\\u{:04x}", u32::from(character));
-        } else {
-            line.push(character);
-        }
-    }
-    line.push('\n');
-    line
+/// Whether nothing in it needs an escape, as in most: ASCII that prints.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
 }
 
 fn escape(out: &mut String, text: &str, quoted: bool) {
+    if is_plain(text) {
+        return out.push_str(text);
+    }
     for character in text.chars() {
         match character {
             '\n' => out.push_str("\\n"),
@@ -339,10 +375,7 @@ mod tests {
     #[test]
     fn text_lines() {
         let text = written(LogFormat::Text, Level::Info, || {
-            let span = tracing::info_span!("request", id = "r1", peer = tracing::field::Empty);
-            span.record("peer", "10.0.0.1");
-            let _inside = span.enter();
-            tracing::info!(status = 200, path = NASTY, "{NASTY}");
+            tracing::info!(id = "r1", peer = "10.0.0.1", status = 200, path = NASTY, empty = "", "{NASTY}");
             tracing::debug!("not shown");
             tracing::info!(target: "hyper::proto", "not shown");
         });
@@ -351,7 +384,7 @@ mod tests {
         let (_, rest) = text.split_once(' ').unwrap();
         assert_eq!(
             rest.trim_end(),
-            r#"INFO  a\u{1b}[31m\r\nlevel=error \u{9b}x\u{202e}\u{7f}"\ id=r1 peer=10.0.0.1 status=200 path="a\u{1b}[31m\r\nlevel=error \u{9b}x\u{202e}\u{7f}\"\\" service=registry"#
+            r#"INFO  a\u{1b}[31m\r\nlevel=error \u{9b}x\u{202e}\u{7f}"\ id=r1 peer=10.0.0.1 status=200 path="a\u{1b}[31m\r\nlevel=error \u{9b}x\u{202e}\u{7f}\"\\" empty="" service=registry"#
         );
     }
 
@@ -363,7 +396,7 @@ mod tests {
         });
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.trim_end_matches('\n').chars().any(obeyed), "{text:?}");
-        let line: Json = serde_json::from_str(&text).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         let is = |name: &str| line.get(name).unwrap().clone();
         assert_eq!((is("msg"), is("path"), is("level")), (NASTY.into(), NASTY.into(), "warning".into()));
         assert_eq!((is("fields.level"), is("ok"), is("service")), (5.into(), true.into(), "registry".into()));

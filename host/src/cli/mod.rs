@@ -9,6 +9,7 @@ mod htpasswd;
 pub mod logging;
 mod names;
 mod plan;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use self::{
     collect::{Collect, GarbageCollect},
     htpasswd::Htpasswd,
     plan::{FirstRun, Plan, PlanError, plan},
+    tls::{CheckArgs, TlsCommand, TrustArgs},
 };
 use crate::config;
 
@@ -70,6 +72,7 @@ pub fn main(run: impl FnOnce(&Plan) -> Outcome, gather: impl FnOnce(&Collect) ->
             }
             Err(error) => refuse(&error),
         },
+        Command::Tls { command } => tls::run(&command, &ambient),
         Command::Htpasswd(args) => match args.line(std::io::stdin()) {
             Ok(line) => {
                 say(std::io::stdout(), &line);

@@ -47,6 +47,11 @@ pub fn called(arguments: impl IntoIterator<Item = OsString>) -> Called {
         }
         _ => Program::Skerry,
     };
+    // `docker run registry:2 registry garbage-collect …`: the image's entry
+    // point runs other words as a command.
+    if rest.first().is_some_and(|first| first == "registry" || first == "/bin/registry") {
+        rest.remove(0);
+    }
     match rest.first().and_then(|first| first.to_str()) {
         // distribution prints its own name, its package and its version.
         Some("-v" | "--version") if program == Program::Registry && rest.len() == 1 => {
@@ -86,6 +91,9 @@ mod tests {
             ("registry x/y.yaml --addr :1", "registry serve x/y.yaml --addr :1"),
             ("registry garbage-collect -m c.yml", "registry garbage-collect -m c.yml"),
             ("registry -x.yml", "registry -x.yml"),
+            ("registry registry garbage-collect c.yml", "registry garbage-collect c.yml"),
+            ("registry /bin/registry serve c.yml", "registry serve c.yml"),
+            ("registry htpasswd -Bbn a b", "registry htpasswd -Bbn a b"),
             ("registry yml", "registry yml"),
             ("/usr/bin/htpasswd -Bbn a b", "skerry htpasswd -Bbn a b"),
             ("skerry -v", "skerry --version"),

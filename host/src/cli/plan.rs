@@ -12,8 +12,10 @@ use super::{
     args::{File, Serve},
 };
 use crate::{
-    config::{self, CONFIGURATION_PATH, Config, ConfigError, Listen, Origin, Source, Warning},
-    tls::{self, Loaded, TlsError, TlsFiles},
+    config::{
+        self, CONFIGURATION_PATH, Certificates, Config, ConfigError, LetsEncrypt, Listen, Origin, Source, Warning,
+    },
+    tls::{self, Cached, Loaded, Policy, TlsError, TlsFiles},
 };
 
 /// Everything that serving needs to know.
@@ -84,7 +86,7 @@ pub fn plan(args: &Serve, ambient: &Ambient, now: SystemTime) -> Result<Plan, Pl
     let tls = match (configured(&config)?, &mut first_run) {
         (Some(tls), _) => Some(tls),
         (None, Some(first)) if !args.plain_http => {
-            let directory = config.storage.root.join(".skerry/tls");
+            let directory = local_directory(&config);
             let (names, http2) = (names(&config, ambient), config.http.http2);
             let local =
                 tls::local(&directory, &names, http2, now).map_err(|error| PlanError::Tls(Origin::Default, error))?;
@@ -98,7 +100,7 @@ pub fn plan(args: &Serve, ambient: &Ambient, now: SystemTime) -> Result<Plan, Pl
         }
     };
     if let Some(Tls { loaded, .. }) = &tls {
-        let at = config.origin("http.tls.certificate");
+        let at = certificates(&config);
         warnings.extend(loaded.warnings.iter().map(|message| Warning { at: at.clone(), message: message.clone() }));
     }
     let source = name.unwrap_or_else(|| if first { "none: first run".to_owned() } else { "environment".to_owned() });
@@ -111,9 +113,17 @@ pub(super) fn checked(file: &File, ambient: &Ambient) -> Result<(Config, Vec<War
     let Effective { config, mut warnings, first, .. } = effective(&args, ambient)?;
     match configured(&config)? {
         Some(Tls { loaded, .. }) => {
-            let at = config.origin("http.tls.certificate");
+            let at = certificates(&config);
             let late = loaded.out_of_time(SystemTime::now());
-            warnings.extend(loaded.warnings.into_iter().chain(late).map(|message| Warning { at: at.clone(), message }));
+            let missing = missing(&config, &loaded);
+            warnings.extend(
+                loaded
+                    .warnings
+                    .into_iter()
+                    .chain(late)
+                    .chain(missing)
+                    .map(|message| Warning { at: at.clone(), message }),
+            );
         }
         None if first => {
             let message = "nothing is configured; `serve` would make a certificate for this machine".to_owned();
@@ -129,6 +139,17 @@ pub(super) fn storage(file: &File, ambient: &Ambient) -> Result<(Config, Vec<War
     let args = Serve { file: file.clone(), ..Serve::default() };
     let Effective { config, warnings, .. } = effective(&args, ambient)?;
     Ok((config, warnings))
+}
+
+/// For `tls trust`: where the authority of a first run is, and what is
+/// listened on. Nothing is made.
+pub(super) fn authority(args: &Serve, ambient: &Ambient) -> Result<(PathBuf, Listen), PlanError> {
+    let Effective { config, .. } = effective(args, ambient)?;
+    Ok((local_directory(&config).join("ca.pem"), config.http.listen))
+}
+
+fn local_directory(config: &Config) -> PathBuf {
+    config.storage.root.join(".skerry/tls")
 }
 
 struct Effective {
@@ -182,9 +203,12 @@ fn flags(mut source: Source, args: &Serve) -> Result<Source, ConfigError> {
     if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
         source = source.set("http.tls.certificate", path_text(certificate)?, "--tls-cert");
         source = source.set("http.tls.key", path_text(key)?, "--tls-key");
+        source = source.set("http.tls.letsencrypt", "", "--tls-cert");
     }
     if args.plain_http {
-        source = source.set("http.tls.certificate", "", "--plain-http").set("http.tls.key", "", "--plain-http");
+        for path in ["http.tls.certificate", "http.tls.key", "http.tls.letsencrypt"] {
+            source = source.set(path, "", "--plain-http");
+        }
     }
     if let Some(level) = &args.log_level {
         source = source.set("log.level", level, "--log-level");
@@ -202,10 +226,7 @@ fn path_text(path: &Path) -> Result<String, ConfigError> {
 /// The certificates that the configuration names, if it names any.
 fn configured(config: &Config) -> Result<Option<Tls>, PlanError> {
     let Some(tls) = &config.http.tls else { return Ok(None) };
-    let files = TlsFiles {
-        certificate: tls.certificate.clone(),
-        key: tls.key.clone(),
-        others: tls.others.clone(),
+    let policy = Policy {
         strict: tls.strict,
         client_auth: tls.client_auth,
         client_cas: tls.client_cas.clone(),
@@ -213,23 +234,57 @@ fn configured(config: &Config) -> Result<Option<Tls>, PlanError> {
         suites: tls.suites.clone(),
         http2: config.http.http2,
     };
-    match tls::load(&files) {
-        Ok(loaded) => Ok(Some(Tls { loaded, origin: tls::Origin::Files(files) })),
-        Err(error) => Err(PlanError::Tls(config.origin(blamed(&files, &error)), error)),
+    let origin = match &tls.certificates {
+        Certificates::Files { certificate, key, others } => tls::Origin::Files(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            others: others.clone(),
+            policy,
+        }),
+        Certificates::Ordered(LetsEncrypt { cache, hosts, .. }) => {
+            tls::Origin::Cached(Cached { directory: cache.clone(), hosts: hosts.clone(), policy })
+        }
+    };
+    match origin.load(SystemTime::now()) {
+        Ok(loaded) => Ok(Some(Tls { loaded, origin })),
+        Err(error) => Err(PlanError::Tls(config.origin(blamed(&origin, &error)), error)),
     }
 }
 
 /// The key of the configuration that an error is about.
-fn blamed(files: &TlsFiles, error: &TlsError) -> &'static str {
-    match (error, error.file()) {
-        (TlsError::NoSuite, _) => "http.tls.ciphersuites",
-        (TlsError::ClientAuth(_), _) => "http.tls.clientcas",
-        (_, Some(file)) if file == files.certificate => "http.tls.certificate",
-        (_, Some(file)) if file == files.key => "http.tls.key",
-        (_, Some(file)) if files.client_cas.iter().any(|path| path == file) => "http.tls.clientcas",
-        (_, Some(_)) => "http.tls.certificates",
-        (_, None) => "http.tls.certificate",
+fn blamed(origin: &tls::Origin, error: &TlsError) -> &'static str {
+    let files = match origin {
+        tls::Origin::Files(files) => Some(files),
+        _ => None,
+    };
+    match (error, error.file(), files) {
+        (TlsError::NoSuite, ..) => "http.tls.ciphersuites",
+        (TlsError::ClientAuth(_), ..) => "http.tls.clientcas",
+        (_, Some(file), Some(files)) if file == files.certificate => "http.tls.certificate",
+        (_, Some(file), Some(files)) if file == files.key => "http.tls.key",
+        (_, Some(file), Some(files)) if !files.policy.client_cas.iter().any(|path| path == file) => {
+            "http.tls.certificates"
+        }
+        (_, Some(_), _) => "http.tls.clientcas",
+        (_, None, Some(_)) => "http.tls.certificate",
+        (_, None, None) => "http.tls.letsencrypt",
     }
+}
+
+/// Where it is said which certificates are served.
+fn certificates(config: &Config) -> Origin {
+    let ordered = matches!(&config.http.tls, Some(tls) if matches!(tls.certificates, Certificates::Ordered(_)));
+    config.origin(if ordered { "http.tls.letsencrypt" } else { "http.tls.certificate" })
+}
+
+/// What is not there yet, of what is ordered.
+fn missing(config: &Config, loaded: &Loaded) -> Vec<String> {
+    let Some(Certificates::Ordered(section)) = config.http.tls.as_ref().map(|tls| &tls.certificates) else {
+        return Vec::new();
+    };
+    let there = |host: &String| loaded.leaves.iter().any(|leaf| leaf.file == section.cache.join(host));
+    let missing = section.hosts.iter().filter(|host| !there(host));
+    missing.map(|host| format!("{host} has no certificate yet; `serve` would order one")).collect()
 }
 
 fn plain(config: &Config, warnings: &mut Vec<Warning>) {

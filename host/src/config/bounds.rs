@@ -1,9 +1,10 @@
-//! `limits` and `sandbox`: numbers, each within a range that makes sense.
+//! `limits`, `sandbox` and `remember`: numbers, each within a range that makes
+//! sense.
 
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    model::{Limits, Sandbox},
+    model::{Limits, Remember, Sandbox},
     read::{DAY, MIB, Reader},
 };
 
@@ -70,6 +71,18 @@ impl Reader<'_> {
             queue: native(self.number("sandbox.queue", 0, 1_000_000)),
             queue_time: self.time("sandbox.queue_time", Duration::ZERO, hour),
         }
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn remember(&mut self) -> Option<Remember> {
+        let remember = Remember {
+            entries: native(self.number("remember.entries", 16, 100_000_000)),
+            bytes: self.size("remember.bytes", 64 << 10, 1 << 40),
+            answer: self.size("remember.answer", 1 << 10, 64 * MIB),
+            age: self.time("remember.age", Duration::ZERO, DAY),
+        };
+        self.flag("remember.enabled").then_some(remember)
     }
 }
 

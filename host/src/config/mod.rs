@@ -14,6 +14,7 @@ mod check;
 mod emit;
 mod environment;
 mod json;
+mod letsencrypt;
 mod model;
 mod near;
 mod node;
@@ -33,8 +34,8 @@ pub use self::{
     address::{Family, Listen},
     environment::CONFIGURATION_PATH,
     model::{
-        ClientAuth, Config, Debug, FileCheck, Health, Http, Level, Limits, Log, LogFormat, Period, Purge, Sandbox,
-        Storage, TcpCheck, Tls, TlsVersion,
+        Certificates, ClientAuth, Config, Debug, FileCheck, Health, Http, LetsEncrypt, Level, Limits, Log, LogFormat,
+        Period, Purge, Remember, Sandbox, Storage, TcpCheck, Tls, TlsVersion,
     },
     report::{ConfigError, Origin, Problem, Warning},
 };

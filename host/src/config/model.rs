@@ -22,6 +22,8 @@ pub struct Config {
     pub limits: Limits,
     /// The registry module.
     pub sandbox: Sandbox,
+    /// Answers that are remembered, if any are.
+    pub remember: Option<Remember>,
     /// All keys with their places, defaults filled in.
     pub(super) effective: Node,
 }
@@ -36,6 +38,7 @@ impl fmt::Debug for Config {
             .field("health", &self.health)
             .field("limits", &self.limits)
             .field("sandbox", &self.sandbox)
+            .field("remember", &self.remember)
             .finish_non_exhaustive()
     }
 }
@@ -64,9 +67,10 @@ pub enum Level {
 }
 
 /// `log.formatter`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// For people.
+    #[default]
     Text,
     /// One JSON object a line.
     Json,
@@ -100,28 +104,62 @@ pub struct Http {
     pub h2c: bool,
     /// Whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose connections begin with a PROXY header.
+    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// `http.tls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM: the leaf, then its chain.
-    pub certificate: PathBuf,
-    /// PEM: PKCS#8, SEC1 or PKCS#1.
-    pub key: PathBuf,
+    /// Where certificates come from.
+    pub certificates: Certificates,
     /// The lowest version.
     pub minimum: TlsVersion,
     /// Suites by Go's names, for TLS 1.2; all where empty.
     pub suites: Vec<String>,
-    /// Further pairs of certificate and key, chosen by the name that a client
-    /// asks for.
-    pub others: Vec<(PathBuf, PathBuf)>,
     /// Whether who asks for a name that no certificate has is refused.
     pub strict: bool,
     /// What is wanted of clients.
     pub client_auth: ClientAuth,
     /// PEM: what client certificates are verified against.
     pub client_cas: Vec<PathBuf>,
+}
+
+/// Where certificates come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Certificates {
+    /// Files that somebody else makes and renews.
+    Files {
+        /// PEM: the leaf, then its chain.
+        certificate: PathBuf,
+        /// PEM: PKCS#8, SEC1 or PKCS#1.
+        key: PathBuf,
+        /// Further pairs of certificate and key, chosen by the name that a
+        /// client asks for.
+        others: Vec<(PathBuf, PathBuf)>,
+    },
+    /// An authority that they are ordered from.
+    Ordered(LetsEncrypt),
+}
+
+/// `http.tls.letsencrypt`: certificates by ACME.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetsEncrypt {
+    /// The directory of account and certificates.
+    pub cache: PathBuf,
+    /// Where the authority writes to.
+    pub email: Option<String>,
+    /// The names, in lower case; at least one.
+    pub hosts: Vec<String>,
+    /// The URL of the authority's directory.
+    pub directory: String,
+    /// PEM: what the authority's own server is verified against; the system's
+    /// roots where nothing is said.
+    pub authority: Option<PathBuf>,
+    /// Where HTTP-01 challenges are answered, if they are.
+    pub http: Option<Listen>,
+    /// From a first failure to the next try.
+    pub retry: Duration,
 }
 
 /// `http.tls.clientauth`: what is wanted of clients.
@@ -178,6 +216,8 @@ pub struct Storage {
     pub max_threads: usize,
     /// Keys of directories that may be symbolic links.
     pub symlinks: Vec<String>,
+    /// Whether nobody else writes to the directory.
+    pub exclusive: bool,
     /// Whether clients may delete.
     pub delete: bool,
     /// Whether clients may change nothing.
@@ -244,7 +284,7 @@ pub struct Limits {
     pub connections: usize,
     /// Open at once from one address, or one IPv6 /64.
     pub connections_per_address: usize,
-    /// TLS handshakes at once.
+    /// TLS handshakes that compute at once.
     pub handshakes: usize,
     /// From the connection to the end of its handshake.
     pub handshake_time: Duration,
@@ -324,4 +364,18 @@ pub struct Sandbox {
     pub queue: usize,
     /// How long they wait.
     pub queue_time: Duration,
+}
+
+/// `remember`; each key with its default is in `defaults.yml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remember {
+    /// Answers at once.
+    pub entries: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// Bytes of one.
+    pub answer: u64,
+    /// How long what an answer rests on must have been left alone, where
+    /// others write too.
+    pub age: Duration,
 }

@@ -31,7 +31,8 @@ pub(super) fn config(effective: Node, report: &mut Report) -> Config {
     let health = reader.health();
     let limits = reader.limits();
     let sandbox = reader.sandbox();
-    Config { log, http, storage, health, limits, sandbox, effective }
+    let remember = reader.remember();
+    Config { log, http, storage, health, limits, sandbox, remember, effective }
 }
 
 pub(super) struct Reader<'a> {
@@ -144,7 +145,8 @@ impl<'a> Reader<'a> {
             debug: self.debug(),
             http2,
             h2c,
-            trusted_proxies: self.trusted_proxies(),
+            trusted_proxies: self.networks("http.trustedproxies"),
+            proxy_protocol: self.networks("http.proxyprotocol"),
         }
     }
 
@@ -238,15 +240,15 @@ impl<'a> Reader<'a> {
         Some(Debug { listen, metrics: enabled.then_some(path) })
     }
 
-    fn trusted_proxies(&mut self) -> Vec<IpNet> {
-        let items = self.root.find("http.trustedproxies").map(Node::items).unwrap_or_default();
+    fn networks(&mut self, path: &str) -> Vec<IpNet> {
+        let items = self.root.find(path).map(Node::items).unwrap_or_default();
         let mut networks = Vec::new();
         for item in items.iter().take(MOST) {
             let text = item.text().unwrap_or_default();
             match super::address::network(text) {
                 Ok(network) => networks.push(network),
                 Err(error) => {
-                    self.report.problem(&item.at, format!("`http.trustedproxies`: `{}` is to be {error}", Shown(text)));
+                    self.report.problem(&item.at, format!("`{path}`: `{}` is to be {error}", Shown(text)));
                 }
             }
         }
@@ -272,6 +274,7 @@ impl<'a> Reader<'a> {
             root,
             // The bounds that distribution silently puts on it, and one above.
             symlinks,
+            exclusive: self.flag("storage.filesystem.exclusive"),
             max_threads: usize::try_from(threads.clamp(25, 4096)).unwrap_or(25),
             delete: self.flag("storage.delete.enabled"),
             read_only: self.flag("storage.maintenance.readonly.enabled"),

@@ -151,6 +151,7 @@ pub(super) static ROOT: Kind = Kind::Section(&[
     // Ours.
     key("limits", "Limits", Kind::Section(LIMITS)),
     key("sandbox", "Sandbox", Kind::Section(SANDBOX)),
+    key("remember", "Remember", Kind::Section(REMEMBER)),
 ]);
 
 /// Levels of the log.
@@ -191,6 +192,7 @@ const STORAGE: &[Field] = &[
             key("rootdirectory", "rootdirectory", Kind::Text),
             key("maxthreads", "maxthreads", Kind::Integer),
             ours("symlinks", Kind::List(&Kind::Text)),
+            ours("exclusive", Kind::Flag),
         ]),
     ),
     key("delete", "delete", Kind::Section(&[key("enabled", "enabled", Kind::Flag)])),
@@ -249,7 +251,7 @@ const HTTP: &[Field] = &[
                 ])),
             ),
             ours("strictsni", Kind::Flag),
-            refused(
+            key(
                 "letsencrypt",
                 "LetsEncrypt",
                 Kind::Section(&[
@@ -257,9 +259,11 @@ const HTTP: &[Field] = &[
                     key("email", "Email", Kind::Text),
                     key("hosts", "Hosts", Kind::List(&Kind::Text)),
                     key("directoryurl", "DirectoryURL", Kind::Text),
+                    // Ours.
+                    ours("http", Kind::Text),
+                    ours("ca", Kind::Text),
+                    ours("retry", Kind::Duration),
                 ]),
-                "certificates from Let's Encrypt are not supported yet: set `http.tls.certificate` and `http.tls.key`",
-                Node::asks,
             ),
         ]),
     ),
@@ -280,6 +284,7 @@ const HTTP: &[Field] = &[
     key("h2c", "H2C", Kind::Section(&[key("enabled", "Enabled", Kind::Flag)])),
     // Ours.
     ours("trustedproxies", Kind::List(&Kind::Text)),
+    ours("proxyprotocol", Kind::List(&Kind::Text)),
 ];
 
 const NOTIFICATIONS: &[Field] = &[
@@ -428,6 +433,15 @@ const SANDBOX: &[Field] = &[
     ours("queue", Kind::Integer),
     ours("queue_time", Kind::Duration),
     ours("settings", Kind::Map(&Kind::Any)),
+];
+
+/// Said in `defaults.yml`.
+const REMEMBER: &[Field] = &[
+    ours("enabled", Kind::Flag),
+    ours("entries", Kind::Integer),
+    ours("bytes", Kind::Size),
+    ours("answer", Kind::Size),
+    ours("age", Kind::Duration),
 ];
 
 /// The fields of a kind that has known names.

@@ -197,7 +197,13 @@ fn environment_warnings_and_problems() {
             "{certificate: /c, key: /k, certificates: [{certificate: /d}]}",
             "an item of `http.tls.certificates` has no `key` beside its `certificate` /d",
         ),
-        ("REGISTRY_HTTP_TLS_LETSENCRYPT_EMAIL", "a@b.c", "`http.tls.letsencrypt`: certificates from"),
+        ("REGISTRY_HTTP_TLS_LETSENCRYPT_EMAIL", "a@b.c", "`http.tls.letsencrypt.cachefile` is not set: name a"),
+        ("REGISTRY_HTTP_TLS_LETSENCRYPT_CACHEFILE", "/c", "`http.tls.letsencrypt.hosts` is empty: list the names"),
+        (
+            "REGISTRY_HTTP_TLS",
+            "{certificate: /c, key: /k, letsencrypt: {cachefile: /d, hosts: [a.example]}}",
+            "`http.tls.certificate` and `http.tls.letsencrypt` (REGISTRY_HTTP_TLS) are both set",
+        ),
         ("REGISTRY_NOTIFICATIONS_ENDPOINTS", "[{name: x, url: http://x}]", "`notifications.endpoints`: notifications"),
         ("REGISTRY_MIDDLEWARE_REPOSITORY", "[{name: x}]", "`middleware`: middleware"),
         ("REGISTRY_LOG_HOOKS", "somestring", "`log.hooks` is to be a list"),
@@ -241,6 +247,50 @@ fn warned() {
         let (_, warnings) = try_load(&with(text), &[]).unwrap();
         let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
         assert!(warnings.iter().any(|warning| warning.contains(message)), "{text}: {warnings:?}");
+    }
+}
+
+#[test]
+fn letsencrypt() {
+    let section = |keys: &str| with(&format!("http: {{tls: {{letsencrypt: {{cachefile: /cache, {keys}}}}}}}"));
+    let read = |keys: &str| match try_load(&section(keys), &[]) {
+        Ok((config, warnings)) => match config.http.tls.unwrap().certificates {
+            Certificates::Ordered(section) => Ok((section, warnings)),
+            other => panic!("{other:?}"),
+        },
+        Err(error) => Err(error.to_string()),
+    };
+    let (section, warnings) = read("hosts: [A.Example., a.example, b.a.example], email: me@a.example").unwrap();
+    assert_eq!((section.hosts, warnings), (vec!["a.example".to_owned(), "b.a.example".to_owned()], Vec::new()));
+    assert_eq!(section.directory, "https://acme-v02.api.letsencrypt.org/directory");
+    assert_eq!((section.http, section.authority, section.retry), (None, None, Duration::from_secs(60)));
+    let (section, warnings) =
+        read("hosts: [a.example], http: ':80', ca: /ca.pem, directoryurl: 'https://ca.example:1/d', retry: 1s")
+            .unwrap();
+    assert_eq!(section.http.unwrap().to_string(), ":80");
+    assert_eq!((section.directory.as_str(), section.authority), ("https://ca.example:1/d", Some("/ca.pem".into())));
+    assert!(warnings[0].to_string().contains("`http.tls.letsencrypt.retry: 1s` is for tests"), "{warnings:?}");
+    for (keys, message) in [
+        ("hosts: []", "`http.tls.letsencrypt.hosts` is empty"),
+        ("hosts: ['']", "`http.tls.letsencrypt.hosts` is empty"),
+        ("hosts: ['*.a.example']", "`*.a.example` is a wildcard, which takes"),
+        ("hosts: [192.0.2.1]", "`192.0.2.1` is an address"),
+        ("hosts: ['[::1]']", "`[::1]` is an address"),
+        ("hosts: [b\u{fc}cher.example]", "is not ASCII; write it as DNS has it"),
+        ("hosts: [registry]", "`registry` has no domain"),
+        ("hosts: [a..example]", "`a..example` is no name of a host"),
+        ("hosts: [../etc.passwd]", "`../etc.passwd` is no name of a host"),
+        ("hosts: [a.example], email: me", "`http.tls.letsencrypt.email` is to be an address"),
+        (
+            "hosts: [a.example], directoryurl: 'http://ca.example/d'",
+            "`http.tls.letsencrypt.directoryurl` is to be a URL",
+        ),
+        ("hosts: [a.example], http: '80'", "`http.tls.letsencrypt.http` is to be an address such as"),
+        ("hosts: [a.example], http: ':5000'", "`http.tls.letsencrypt.http` and `http.addr` are the same"),
+        ("hosts: [a.example], retry: 0s", "`http.tls.letsencrypt.retry` is to be 10ms to"),
+    ] {
+        let error = read(keys).unwrap_err();
+        assert!(error.contains(message), "{keys}: {error}");
     }
 }
 
@@ -302,6 +352,7 @@ fn refused() {
         ("http: {h2c: {enabled: true}, http2: {disabled: true}}", "contradict each other"),
         ("http: {addr: ':1', debug: {addr: ':1'}}", "are the same"),
         ("http: {trustedproxies: [10.0.0.1/8]}", "`10.0.0.1/8` is to be 10.0.0.0/8: more bits"),
+        ("http: {proxyprotocol: [lb.example]}", "`http.proxyprotocol`: `lb.example` is to be an address or a network"),
         ("http: text", "config.yml:2: `http` is to be a section with keys of its own, not text"),
         ("http: {addr: [a]}", "`http.addr` is to be text, not a list"),
         (
@@ -355,7 +406,7 @@ fn all_problems_at_once() {
 fn typed_values() {
     let config = loaded(
         &with(
-            "http: {addr: '[::1]:443', host: 'https://r.example/', prefix: /reg/, relativeurls: false, tls: {certificate: /c, key: /k, minimumtls: tls1.3}, trustedproxies: [10.0.0.0/8], debug: {addr: 'localhost:1', prometheus: {enabled: yes, path: m}}}\nlog: {level: WARN, formatter: logstash, accesslog: {disabled: true}}\nstorage: filesystem\nlimits: {manifest: 8MiB}\nsandbox: {registry: /m.wasm}\n",
+            "http: {addr: '[::1]:443', host: 'https://r.example/', prefix: /reg/, relativeurls: false, tls: {certificate: /c, key: /k, minimumtls: tls1.3}, trustedproxies: [10.0.0.0/8], proxyprotocol: ['fd00::/8', 192.0.2.7], debug: {addr: 'localhost:1', prometheus: {enabled: yes, path: m}}}\nlog: {level: WARN, formatter: logstash, accesslog: {disabled: true}}\nstorage: filesystem\nlimits: {manifest: 8MiB}\nsandbox: {registry: /m.wasm}\n",
         ),
         &[],
     );
@@ -365,6 +416,7 @@ fn typed_values() {
     assert_eq!(config.http.relative_urls, Some(false));
     assert_eq!(config.http.tls.as_ref().unwrap().minimum, TlsVersion::V13);
     assert!(config.http.trusted_proxies[0].contains(&"10.2.3.4".parse::<std::net::IpAddr>().unwrap()));
+    assert_eq!(config.http.proxy_protocol, ["fd00::/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()]);
     assert_eq!(config.http.debug.as_ref().unwrap().metrics.as_deref(), Some("/m"));
     assert_eq!((config.log.level, config.log.format, config.log.access), (Level::Warn, LogFormat::Json, false));
     assert_eq!(
@@ -545,5 +597,6 @@ fn client_certificates() {
     let (config, _) = try_load(&with("http: {tls: {certificate: /c, key: /k}}"), &env).unwrap();
     let config = config.http.tls.unwrap();
     assert!(config.strict);
-    assert_eq!(config.others, [("/d".into(), "/e".into()), ("/f".into(), "/g".into())]);
+    let Certificates::Files { others, .. } = config.certificates else { panic!("{:?}", config.certificates) };
+    assert_eq!(others, [("/d".into(), "/e".into()), ("/f".into(), "/g".into())]);
 }

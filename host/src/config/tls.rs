@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use super::{
-    model::{ClientAuth, Tls, TlsVersion},
+    model::{Certificates, ClientAuth, Tls, TlsVersion},
     node::Node,
     read::{MOST, Reader},
 };
 
 impl Reader<'_> {
     pub(super) fn tls(&mut self) -> Option<Tls> {
+        let ordered = self.letsencrypt();
         let (certificate, key) = (self.text("http.tls.certificate"), self.text("http.tls.key"));
         match (certificate.is_empty(), key.is_empty()) {
-            (true, true) => {
+            (true, true) if ordered.is_none() => {
                 // Without TLS everybody could connect, and by any name.
                 for name in ["clientcas", "clientauth", "certificates", "strictsni"] {
                     let path = format!("http.tls.{name}");
@@ -23,13 +24,14 @@ impl Reader<'_> {
                 }
                 return None;
             }
+            _ if ordered.is_some() => self.nothing_beside_letsencrypt(),
             (false, true) => {
                 self.problem("http.tls.certificate", "`http.tls.certificate` is set and `http.tls.key` is not")
             }
             (true, false) => self.problem("http.tls.key", "`http.tls.key` is set and `http.tls.certificate` is not"),
-            (false, false) => {}
+            _ => {}
         }
-        let (certificate, key) = (PathBuf::from(certificate), PathBuf::from(key));
+        let files = (PathBuf::from(certificate), PathBuf::from(key));
         let minimum = match self.text("http.tls.minimumtls").to_lowercase().as_str() {
             "tls1.3" => TlsVersion::V13,
             old @ ("tls1.0" | "tls1.1") => {
@@ -41,10 +43,13 @@ impl Reader<'_> {
         };
         let suites = self.root.find("http.tls.ciphersuites").map(Node::items).unwrap_or_default();
         let suites = suites.iter().filter_map(Node::text).map(str::to_owned).take(MOST).collect();
-        let others = self.more_certificates();
+        let certificates = match ordered {
+            Some(ordered) => Certificates::Ordered(ordered),
+            None => Certificates::Files { certificate: files.0, key: files.1, others: self.more_certificates() },
+        };
         let (client_auth, client_cas) = self.client_auth();
         let strict = self.flag("http.tls.strictsni");
-        Some(Tls { certificate, key, minimum, suites, others, strict, client_auth, client_cas })
+        Some(Tls { certificates, minimum, suites, strict, client_auth, client_cas })
     }
 
     fn more_certificates(&mut self) -> Vec<(PathBuf, PathBuf)> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::bindings::handler;
-use crate::storage::Key;
+use crate::{server::Notes, storage::Key};
 
 /// Header fields of one answer, and their bytes in all.
 const FIELDS: usize = 64;
@@ -30,16 +30,16 @@ const FRAMING: [HeaderName; 7] = [
 ];
 
 /// An answer that can be sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Checked {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub content: Content,
-    pub notes: Vec<(String, String)>,
+    pub notes: Notes,
 }
 
 /// Where the bytes of an answer are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Content {
     Empty,
     Bytes(Bytes),
@@ -86,7 +86,7 @@ pub fn check(response: handler::Response, limit: usize) -> Result<Checked, Refus
     if notes.len() > NOTES || bytes > NOTE_BYTES {
         return Err(Refused::TooMany("notes"));
     }
-    Ok(Checked { status, headers, content, notes })
+    Ok(Checked { status, headers, content, notes: notes.into() })
 }
 
 /// Checks what a module wants said when the host has to answer.

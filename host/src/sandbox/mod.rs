@@ -16,6 +16,7 @@ mod limits;
 mod marks;
 mod module;
 mod output;
+mod recall;
 mod state;
 mod tend;
 
@@ -30,7 +31,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Response, request::Parts};
+use http::{HeaderMap, request::Parts};
 use hyper::body::Incoming;
 use wasmtime::{Engine, Store, component::Linker};
 
@@ -49,6 +50,7 @@ pub use self::{
 };
 use crate::{
     plane::Body,
+    remember::{self, Memory, Reason, Trail},
     server::{Answer, Facts, Fault, Handler, HostFailure},
     storage::{Failure, Storage},
 };
@@ -71,6 +73,7 @@ pub struct Shared {
 pub struct Sandbox {
     engine: Engine,
     shared: Arc<Shared>,
+    memory: Option<Memory<Checked>>,
     module: RwLock<Arc<Module>>,
     failed: AtomicU64,
     refused: AtomicU64,
@@ -122,11 +125,13 @@ enum Failed {
 
 impl Sandbox {
     /// Loads a module (the built-in one if none is given) and makes it ready.
+    /// Answers are remembered where `remember` says how many.
     pub async fn start(
         storage: Arc<dyn Storage>,
         limits: Limits,
         settings: Settings,
         module: Option<ModuleFile>,
+        remember: Option<&remember::Options>,
     ) -> Result<Self, StartError> {
         let (engine, slots) = engine::build(&limits).map_err(StartError::Engine)?;
         let ticker = Ticker::start(&engine).map_err(StartError::Thread)?;
@@ -134,12 +139,14 @@ impl Sandbox {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|cause| StartError::Thread(std::io::Error::other(cause)))?;
         let seed = u128::from_ne_bytes(seed);
+        let memory = remember.and_then(|options| Memory::new(Arc::clone(&storage), options));
         let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, seed });
         let linker = imports::linker(&engine).map_err(StartError::Engine)?;
         let module = load(&engine, &linker, &shared, module).await?;
         Ok(Self {
             engine,
             shared,
+            memory,
             module: RwLock::new(Arc::new(module)),
             failed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -166,23 +173,43 @@ impl Sandbox {
         (self.shared.instances.free(), self.shared.instances.waiting())
     }
 
+    /// What is remembered, where anything is.
+    pub fn remembered(&self) -> Option<remember::Counts> {
+        self.memory.as_ref().map(Memory::counts)
+    }
+
+    /// Forgets all answers. Whoever puts another module in the place of this
+    /// one, or lets it see another configuration, calls this afterwards.
+    pub fn forget(&self) {
+        if let Some(memory) = &self.memory {
+            memory.forget();
+        }
+    }
+
     fn module(&self) -> Arc<Module> {
         Arc::clone(&self.module.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs the guest for one request, up to a checked answer.
-    async fn run(&self, module: &Module, request: Request) -> (Result<Checked, Failed>, Duration) {
+    async fn run(
+        &self,
+        module: &Module,
+        request: Request,
+        trail: &mut Option<Trail>,
+    ) -> (Result<Checked, Failed>, Duration) {
         let Some(permit) = self.shared.instances.admit().await else {
             return (Err(Failed::Busy), Duration::ZERO);
         };
         let id = request.facts.request_id.clone();
-        let state = State::new(Arc::clone(&self.shared), Some(request), Some(permit));
+        let mut state = State::new(Arc::clone(&self.shared), Some(request), Some(permit));
+        state.trail = trail.take();
         let mut store = store(&self.engine, &self.shared, state);
         let outcome = match module.pre.instantiate_async(&mut store).await {
             Ok(instance) => call(&instance, &mut store).await,
             Err(cause) => Err(cause),
         };
-        let state = store.data();
+        let state = store.data_mut();
+        *trail = state.trail.take();
         state.output.log(&id);
         let guest = state.meter.guest();
         let outcome = outcome.map_err(|cause| describe(&cause));
@@ -192,44 +219,66 @@ impl Sandbox {
         (checked.map_err(Failed::Guest), guest)
     }
 
-    /// Opens what an answer's body names.
-    async fn body(&self, content: Content) -> Result<Body, Failed> {
+    /// Opens what an answer's body names; that it did is a part of the record.
+    async fn body(&self, content: &Content, trail: &mut Option<Trail>) -> Result<Body, Failed> {
         match content {
             Content::Empty => Ok(Body::empty()),
-            Content::Bytes(bytes) => Ok(Body::full(bytes)),
+            Content::Bytes(bytes) => Ok(Body::full(bytes.clone())),
             Content::Slice { key, offset, length } => {
-                let object = self.shared.storage.open(&key).await.map_err(Failed::Storage)?;
-                let end = offset.checked_add(length);
+                let before = trail.as_ref().and_then(|trail| trail.before(Some(key)));
+                let object = self.shared.storage.open(key).await.map_err(Failed::Storage)?;
+                if let Some(trail) = trail {
+                    trail.looked(before, Some(key.clone()), object.seen());
+                }
+                let end = offset.checked_add(*length);
                 if end.is_none_or(|end| end > object.size()) {
                     let size = object.size();
                     return Err(Failed::Guest(format!(
                         "guard slice: {length} bytes at {offset} of {key}, which has {size}"
                     )));
                 }
-                Ok(Body::slice(object, offset, length))
+                Ok(Body::slice(object, *offset, *length))
             }
         }
     }
 
-    async fn respond(&self, module: &Module, request: Request) -> (Result<Answer, Failed>, Duration) {
-        let (checked, guest_time) = self.run(module, request).await;
+    /// Has the guest answer, and remembers the answer if it can be given again.
+    async fn respond(&self, request: Request) -> (Result<Answer, Failed>, Duration) {
+        let memory = self.memory.as_ref().filter(|_| request.reads());
+        // Before the module: see `Memory::trail`.
+        let mut trail = memory.map(Memory::trail);
+        let module = self.module();
+        let (checked, guest_time) = self.run(&module, request, &mut trail).await;
         let answer = async {
             let checked = checked?;
-            let mut response = Response::new(self.body(checked.content).await?);
-            *response.status_mut() = checked.status;
-            *response.headers_mut() = checked.headers;
-            Ok(Answer { response, notes: checked.notes, guest_time })
+            let body = self.body(&checked.content, &mut trail).await?;
+            let answer = Answer { guest_time, ..recall::answer_of(&checked, body) };
+            if let (Some(memory), Some(mut trail)) = (memory, trail.take()) {
+                if checked.status.is_server_error() {
+                    trail.refuse(Reason::Failed);
+                }
+                memory.keep(trail, checked);
+            }
+            Ok(answer)
         };
-        (answer.await, guest_time)
+        let answer = answer.await;
+        if let (Some(memory), Err(_)) = (memory, &answer) {
+            memory.no_answer();
+        }
+        (answer, guest_time)
     }
 }
 
 #[async_trait]
 impl Handler for Sandbox {
     async fn handle(&self, head: Parts, body: Incoming, facts: Arc<Facts>) -> Result<Answer, Fault> {
-        let module = self.module();
-        let request = Request { head, body: Some(body), facts, query: None };
-        let (outcome, guest_time) = self.respond(&module, request).await;
+        let mut request = Request { head, body: Some(body), facts, query: None };
+        if let Some(memory) = self.memory.as_ref().filter(|_| request.reads())
+            && let Some(answer) = self.recall(memory, &mut request).await
+        {
+            return Ok(answer);
+        }
+        let (outcome, guest_time) = self.respond(request).await;
         self.guest_nanos.fetch_add(u64::try_from(guest_time.as_nanos()).unwrap_or(0), Ordering::Relaxed);
         outcome.map_err(|failed| {
             let counter = if matches!(failed, Failed::Busy) { &self.refused } else { &self.failed };

@@ -23,6 +23,7 @@ use super::{
     output::GuestOutput,
 };
 use crate::{
+    remember::{Reason, Trail},
     server::Facts,
     storage::{Failure, Upload},
 };
@@ -48,6 +49,8 @@ pub struct State {
     pub permit: Option<OwnedSemaphorePermit>,
     /// Of the task that it does a step of.
     pub marks: Option<Arc<Marks>>,
+    /// What the answer depends on so far, where that is of interest.
+    pub trail: Option<Trail>,
     wasi: Option<WasiCtx>,
 }
 
@@ -73,6 +76,7 @@ impl State {
             table,
             permit,
             marks: None,
+            trail: None,
             wasi: None,
         }
     }
@@ -112,6 +116,12 @@ impl State {
         outcome
     }
 
+    /// Itself, once it is noted that the answer cannot be remembered.
+    pub fn refusing(&mut self, reason: Reason) -> &mut Self {
+        self.refuse(reason);
+        self
+    }
+
     pub fn slot(&mut self, upload: &Resource<UploadSlot>) -> wasmtime::Result<&mut UploadSlot> {
         Ok(self.table.get_mut(upload)?)
     }
@@ -139,6 +149,9 @@ impl WasiView for State {
 
 impl wasmtime_wasi_io::IoView for State {
     fn table(&mut self) -> &mut ResourceTable {
+        // Asked for in every call of WASI's streams and polls, and for nothing
+        // else.
+        self.refuse(Reason::Stream);
         &mut self.table
     }
 }

@@ -10,7 +10,7 @@ use super::ServeError;
 use crate::{
     cli::Collect,
     config::{self, Config},
-    sandbox, server,
+    remember, sandbox, server,
     storage::{self, Key, Threads},
 };
 
@@ -26,6 +26,7 @@ pub fn options(config: &Config) -> server::Options {
         relative_urls: http.relative_urls,
         headers: http.headers.clone(),
         trusted_proxies: http.trusted_proxies.clone(),
+        proxy_protocol: http.proxy_protocol.clone(),
         h2c: http.h2c,
         drain: http.drain,
         limits: server::Limits {
@@ -73,6 +74,17 @@ pub fn limits(config: &Config) -> sandbox::Limits {
     }
 }
 
+/// What is remembered.
+pub fn remember(config: &Config) -> Option<remember::Options> {
+    let asked = config.remember.as_ref()?;
+    Some(remember::Options {
+        entries: asked.entries,
+        bytes: wide(asked.bytes),
+        answer: wide(asked.answer),
+        age: asked.age,
+    })
+}
+
 /// The storage's options.
 pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
     let threads = config.storage.max_threads;
@@ -82,6 +94,7 @@ pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
             .map_err(|wrong| ServeError::Symlink { key: text.escape_debug().to_string(), cause: wrong.to_string() })
     };
     Ok(storage::Options {
+        exclusive: config.storage.exclusive,
         allowed_links: config.storage.symlinks.iter().map(link).collect::<Result<_, _>>()?,
         max_open_uploads: config.limits.uploads,
         idle_uploads: config.limits.idle_uploads,

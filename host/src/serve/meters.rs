@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     metrics::Metrics,
+    remember::{Counts, Reason},
     sandbox::Sandbox,
     storage::{Directory, Durability},
 };
@@ -29,6 +30,7 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let from = Arc::clone(sandbox);
     let time = move || from.counts().guest_time.as_secs_f64();
     metrics.counter_fn("skerry_sandbox_guest_seconds_total", "Time spent in guests themselves.", &[], time);
+    remembered(metrics, sandbox);
     let from = Arc::clone(storage);
     let used = move || from.open_uploads().0 as f64;
     metrics.gauge_fn("skerry_uploads_in_use", "Uploads that a request uses just now.", &[], used);
@@ -41,4 +43,33 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let from = Arc::clone(storage);
     let folds = move || f64::from(u8::from(from.folds_names()));
     metrics.gauge_fn("skerry_storage_folds_names", "1 where names that differ by case alone are one.", &[], folds);
+}
+
+/// What is remembered; nothing where nothing is.
+#[expect(clippy::cast_precision_loss, reason = "counts of things that are few")]
+fn remembered(metrics: &Metrics, sandbox: &Arc<Sandbox>) {
+    if sandbox.remembered().is_none() {
+        return;
+    }
+    let number = |pick: fn(&Counts) -> f64| {
+        let from = Arc::clone(sandbox);
+        move || from.remembered().as_ref().map_or(0.0, pick)
+    };
+    let help = "Answers that were given again without the module.";
+    metrics.counter_fn("skerry_remember_hits_total", help, &[], number(|counts| counts.hits as f64));
+    let help = "Requests to read that no answer was remembered for.";
+    metrics.counter_fn("skerry_remember_misses_total", help, &[], number(|counts| counts.misses as f64));
+    let help = "Answers that were remembered and no longer right when they were asked for.";
+    metrics.counter_fn("skerry_remember_stale_total", help, &[], number(|counts| counts.stale as f64));
+    let help = "Answers that are remembered.";
+    metrics.gauge_fn("skerry_remember_entries", help, &[], number(|counts| counts.entries as f64));
+    let help = "Bytes of the answers that are remembered, with what belongs to them.";
+    metrics.gauge_fn("skerry_remember_bytes", help, &[], number(|counts| counts.bytes as f64));
+    for (index, reason) in Reason::ALL.into_iter().enumerate() {
+        let from = Arc::clone(sandbox);
+        let count =
+            move || from.remembered().and_then(|counts| counts.not_kept.get(index).copied()).unwrap_or(0) as f64;
+        let help = "Answers to reads that could not be remembered, by why.";
+        metrics.counter_fn("skerry_remember_not_kept_total", help, &[("reason", reason.name())], count);
+    }
 }

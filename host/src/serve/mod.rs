@@ -3,27 +3,41 @@
 //! Here a path of the configuration becomes a capability: the one directory,
 //! opened once. Nothing behind it sees a path again.
 
+mod acme;
 mod collect;
 mod health;
+mod inherited;
 mod map;
 mod meters;
+mod native;
+mod notify;
 mod tls;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use cap_std::{ambient_authority, fs::Dir};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::AbortHandle,
+};
 
 use crate::{
+    acme::CacheError,
     cli::Plan,
     config::{Config, Listen},
     metrics::Metrics,
+    remember,
     sandbox::{self, LoadError, ModuleFile, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
-    storage::{Directory, Durability, Failure, Storage},
+    storage::{Directory, Durability, Failure, Storage, Trust},
 };
 
-pub use self::collect::{CollectError, collect};
+use self::{acme::Ordering, notify::Manager};
+pub use self::{
+    collect::{CollectError, collect},
+    native::run_with,
+};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -70,9 +84,15 @@ pub enum ServeError {
         /// What to do.
         hint: &'static str,
     },
+    /// A socket of a service manager cannot be used.
+    #[error("{0}")]
+    Inherited(String),
     /// A kind of listener that is not there.
     #[error("http.net: unix is not supported yet; listen on an address, such as 127.0.0.1:5000")]
     Unix,
+    /// The directory of ordered certificates.
+    #[error("`http.tls.letsencrypt.cachefile`: {0}")]
+    Cache(#[from] CacheError),
     /// The sandbox does not start.
     #[error(transparent)]
     Sandbox(#[from] StartError),
@@ -83,8 +103,10 @@ pub enum ServeError {
 /// # Errors
 /// Whatever keeps it from starting.
 pub fn run(plan: &Plan) -> Result<(), ServeError> {
+    // Before there are threads.
+    let inherited = inherited::take().map_err(ServeError::Inherited)?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(serve(plan));
+    let outcome = runtime.block_on(serve(plan, inherited));
     // What is still in a blocking job (a sync of a slow disk) may end.
     runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
@@ -101,16 +123,19 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
         .map_err(ServeError::Runtime)
 }
 
-async fn serve(plan: &Plan) -> Result<(), ServeError> {
+async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(), ServeError> {
     let config = &plan.config;
     let (trigger, shutdown) = Trigger::new();
     trigger.on_signals().map_err(ServeError::Runtime)?;
     // Before it says that it listens: until then, SIGHUP would end it.
-    let reloads = tls::Reloads::new(plan.first_run.is_some()).map_err(ServeError::Runtime)?;
+    let manager = Manager::of_process();
+    let reloads = tls::Reloads::new(plan.first_run.is_some(), manager.clone()).map_err(ServeError::Runtime)?;
 
     // Before anything slow: an address in use is the most common mistake.
-    let listeners = bind(&config.http.listen)?;
+    let kept = !inherited.is_empty();
+    let listeners = if kept { adopt(inherited)? } else { bind(&config.http.listen)? };
     let debug = config.http.debug.as_ref().map(|debug| bind(&debug.listen)).transpose()?;
+    let ordering = if plan.tls.is_some() { Ordering::prepare(config)? } else { None };
 
     let storage = open(config)?;
     let sandbox = start(config, Arc::clone(&storage)).await?;
@@ -126,12 +151,23 @@ async fn serve(plan: &Plan) -> Result<(), ServeError> {
     });
 
     let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics);
-    let (source, renewal) = tls::renewed(plan, reloads, &metrics);
+    let forgetting = forget_on_hangup(plan, &sandbox)?;
+    let challenges = ordering.as_ref().map(Ordering::challenges);
+    let (source, renewal) = tls::renewed(plan, reloads, challenges, &metrics);
+    let ordering = ordering.map(|ordering| ordering.start(&metrics));
     announce(plan, &listeners);
-    let endpoints = listeners.into_iter().map(|listener| Endpoint { listener, tls: source.clone() }).collect();
+    manager.ready();
+    let ending = shutdown.clone();
+    tokio::spawn(async move {
+        ending.reached(Phase::Draining).await;
+        manager.stopping();
+    });
+    let endpoints = listeners.into_iter().map(|listener| Endpoint { listener, tls: source.clone(), kept }).collect();
     server.run(endpoints, shutdown.clone()).await;
 
     renewal.abort();
+    forgetting.abort();
+    drop(ordering);
     if let Some(purging) = purging {
         purging.abort();
     }
@@ -142,6 +178,24 @@ async fn serve(plan: &Plan) -> Result<(), ServeError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// SIGHUP says that something outside has changed: nothing is relied on that
+/// was remembered. (A first run ends by it: see `tls::Reloads`.)
+fn forget_on_hangup(plan: &Plan, sandbox: &Arc<Sandbox>) -> Result<AbortHandle, ServeError> {
+    let sandbox = Arc::clone(sandbox);
+    let mut hangups = match plan.first_run {
+        Some(_) => None,
+        None => Some(signal(SignalKind::hangup()).map_err(ServeError::Runtime)?),
+    };
+    let forgetting = tokio::spawn(async move {
+        while let Some(hangups) = &mut hangups
+            && hangups.recv().await.is_some()
+        {
+            sandbox.forget();
+        }
+    });
+    Ok(forgetting.abort_handle())
 }
 
 fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
@@ -171,13 +225,21 @@ fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
 }
 
 async fn start(config: &Config, storage: Arc<Directory>) -> Result<Arc<Sandbox>, ServeError> {
-    start_with(config, map::limits(config), storage).await
+    let remember = map::remember(config);
+    if remember.is_some() && storage.trust() == Trust::Nothing {
+        tracing::warn!(
+            "answers are not remembered: time stamps of this filesystem cannot be relied on; where nobody else writes \
+             to it, set storage.filesystem.exclusive"
+        );
+    }
+    start_with(config, map::limits(config), storage, remember.as_ref()).await
 }
 
 async fn start_with(
     config: &Config,
     limits: sandbox::Limits,
     storage: Arc<Directory>,
+    remember: Option<&remember::Options>,
 ) -> Result<Arc<Sandbox>, ServeError> {
     let module = match &config.sandbox.registry {
         None => None,
@@ -192,8 +254,14 @@ async fn start_with(
         let config = config.clone();
         Box::new(move |path: &str| config.guest_setting(path))
     };
-    let sandbox = Sandbox::start(storage, limits, settings, module).await?;
+    let sandbox = Sandbox::start(storage, limits, settings, module, remember).await?;
     Ok(Arc::new(sandbox))
+}
+
+/// Listens on what a service manager opened, in place of `http.addr`.
+fn adopt(inherited: Vec<std::net::TcpListener>) -> Result<Vec<TcpListener>, ServeError> {
+    let adopted: io::Result<_> = inherited.into_iter().map(TcpListener::from_std).collect();
+    adopted.map_err(|cause| ServeError::Inherited(format!("a socket of the service manager cannot be used: {cause}")))
 }
 
 /// Binds every address that is meant. For "all addresses" that is `[::]` for

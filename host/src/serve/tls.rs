@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -12,59 +13,84 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
+use super::notify::Manager;
 use crate::{
     cli::Plan,
     metrics::{Counter, Metrics},
-    server::{TlsSetup, TlsSource},
-    tls::{Gravity, Loaded, Look, Notices, Store, Watch},
+    server::{Challenges, TlsSetup, TlsSource},
+    tls::{Gravity, Leaf, Loaded, Look, Notices, Origin, Store, Watch},
 };
 
 /// How often files are looked at: what is changed is served within two seconds.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Says when somebody asks for a look at the files: on SIGHUP.
-pub struct Reloads(Option<Signal>);
+pub struct Reloads {
+    signal: Option<Signal>,
+    manager: Manager,
+}
 
 impl Reloads {
     /// From now on, SIGHUP ends this process only where a person began it with
     /// nothing configured and closes the terminal.
-    pub fn new(first_run: bool) -> io::Result<Self> {
-        Ok(Self(if first_run { None } else { Some(signal(SignalKind::hangup())?) }))
+    pub fn new(first_run: bool, manager: Manager) -> io::Result<Self> {
+        let signal = if first_run { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { signal, manager })
     }
 
     async fn asked(&mut self) {
-        let signalled = match &mut self.0 {
+        let signalled = match &mut self.signal {
             Some(signal) => signal.recv().await,
             None => None,
         };
         if signalled.is_none() {
             std::future::pending::<()>().await;
         }
+        self.manager.reloading();
+    }
+
+    /// What was asked for is done.
+    fn done(&self) {
+        self.manager.ready();
     }
 }
 
-/// What handshakes are made with, and who keeps it up to date.
-pub fn renewed(plan: &Plan, mut reloads: Reloads, metrics: &Metrics) -> (Option<TlsSource>, AbortHandle) {
+/// What handshakes are made with, and who keeps it up to date. `challenges`
+/// answers authorities.
+pub fn renewed(
+    plan: &Plan,
+    mut reloads: Reloads,
+    challenges: Option<Arc<dyn Challenges>>,
+    metrics: &Metrics,
+) -> (Option<TlsSource>, AbortHandle) {
     let Some(tls) = &plan.tls else {
         let idle = tokio::spawn(async move {
             loop {
                 reloads.asked().await;
                 tracing::info!("SIGHUP: there is no certificate to read again");
+                reloads.done();
             }
         });
         return (None, idle.abort_handle());
     };
     let store = Arc::new(Store::new(tls.loaded.clone()));
-    meters(metrics, &store);
+    meters(metrics, &tls.origin, &store);
     let from = Arc::clone(&store);
     let source = Arc::new(move || {
         let current = from.current();
-        TlsSetup { config: Arc::clone(&current.config), verifies_clients: current.verifies_clients }
+        TlsSetup {
+            config: Arc::clone(&current.config),
+            verifies_clients: current.verifies_clients,
+            challenges: challenges.clone(),
+        }
     });
     let mut renewal = Renewal {
         watch: Watch::new(tls.origin.clone(), Arc::clone(&store)),
         store,
-        notices: Notices::default(),
+        notices: match &tls.origin {
+            Origin::Cached(_) => Notices::of_ordered(),
+            Origin::Files(_) | Origin::Local { .. } => Notices::default(),
+        },
         taken: reload_counter(metrics, "taken"),
         refused: reload_counter(metrics, "refused"),
     };
@@ -80,19 +106,25 @@ fn reload_counter(metrics: &Metrics, result: &str) -> Arc<Counter> {
     )
 }
 
-/// The times of each leaf, by its file.
-fn meters(metrics: &Metrics, store: &Arc<Store>) {
-    for (index, leaf) in store.current().leaves.iter().enumerate() {
-        let file = leaf.file.display().to_string();
-        let labels = [("certificate", file.as_str())];
-        let from = Arc::clone(store);
-        let end = move || from.current().leaves.get(index).map_or(0.0, |leaf| seconds(leaf.not_after));
+/// The times of each leaf, by its file; 0 where there is none.
+fn meters(metrics: &Metrics, origin: &Origin, store: &Arc<Store>) {
+    let files: Vec<PathBuf> = match origin {
+        Origin::Cached(cached) => cached.hosts.iter().map(|host| cached.file(host)).collect(),
+        Origin::Files(_) | Origin::Local { .. } => {
+            store.current().leaves.iter().map(|leaf| leaf.file.clone()).collect()
+        }
+    };
+    for file in files {
+        let text = file.display().to_string();
+        let labels = [("certificate", text.as_str())];
+        let time = |of: fn(&Leaf) -> SystemTime| {
+            let (from, file) = (Arc::clone(store), file.clone());
+            move || from.current().leaves.iter().find(|leaf| leaf.file == file).map_or(0.0, |leaf| seconds(of(leaf)))
+        };
         let help = "When a certificate expires, in seconds since 1970.";
-        metrics.gauge_fn("skerry_tls_certificate_not_after_seconds", help, &labels, end);
-        let from = Arc::clone(store);
-        let begin = move || from.current().leaves.get(index).map_or(0.0, |leaf| seconds(leaf.not_before));
+        metrics.gauge_fn("skerry_tls_certificate_not_after_seconds", help, &labels, time(|leaf| leaf.not_after));
         let help = "When a certificate begins to be valid, in seconds since 1970.";
-        metrics.gauge_fn("skerry_tls_certificate_not_before_seconds", help, &labels, begin);
+        metrics.gauge_fn("skerry_tls_certificate_not_before_seconds", help, &labels, time(|leaf| leaf.not_before));
     }
 }
 
@@ -114,7 +146,12 @@ async fn keep(mut renewal: Renewal, mut reloads: Reloads) {
             renewal
         });
         match looked.await {
-            Ok(back) => renewal = back,
+            Ok(back) => {
+                renewal = back;
+                if asked {
+                    reloads.done();
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, "certificates are no longer renewed; restart to go on");
                 return;

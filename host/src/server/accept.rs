@@ -1,11 +1,11 @@
 //! The server: it accepts connections until it is told to stop.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use rustix::{io::Errno, net::sockopt};
 use tokio::{
     net::TcpStream,
-    sync::Semaphore,
+    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -14,19 +14,20 @@ use super::{
     connection::{self, Shared},
     handler::Handler,
     health::Health,
-    listen::Endpoint,
+    listen::{Endpoint, TlsSource},
     meters::Meters,
     options::Options,
     pipeline::Pipeline,
+    proxied::Proxies,
     shutdown::{Phase, Shutdown},
     slots::Slots,
+    turns::Turns,
 };
 use crate::metrics::Metrics;
 
 /// An HTTP server in front of a [`Handler`].
 pub struct Server {
     shared: Arc<Shared>,
-    slots: Arc<Slots>,
 }
 
 impl Server {
@@ -35,14 +36,15 @@ impl Server {
     pub fn new(options: Options, handler: Arc<dyn Handler>, health: Arc<Health>, metrics: &Metrics) -> Self {
         let meters = Arc::new(Meters::new(metrics));
         let limits = &options.limits;
-        let slots = Arc::new(Slots::new(limits.connections, limits.connections_per_address));
-        let handshakes = Semaphore::new(limits.handshakes.clamp(1, Semaphore::MAX_PERMITS));
+        let slots = Slots::new(limits.connections, limits.connections_per_address);
+        let handshakes = Turns::new(limits.handshakes);
+        let proxies = Proxies::new(options.proxy_protocol.clone());
         let pipeline = Pipeline::new(options, handler, health, meters);
-        Self { shared: Arc::new(Shared { pipeline, handshakes }), slots }
+        Self { shared: Arc::new(Shared { pipeline, handshakes, proxies, slots }) }
     }
 
     /// Accepts connections until `shutdown` drains. Then listeners close, idle
-    /// connections end, requests go on within [`Options::drain`] or until
+    /// connections end (those of HTTP/1.1 after a moment), requests go on within [`Options::drain`] or until
     /// `shutdown` stops, and whatever is left is cut off. It returns when no
     /// connection is left.
     pub async fn run(self, endpoints: Vec<Endpoint>, shutdown: Shutdown) {
@@ -50,26 +52,20 @@ impl Server {
         let (trigger, phases) = super::shutdown::Trigger::new();
         let mut accepting = JoinSet::new();
         for endpoint in endpoints {
-            accepting.spawn(accept(
-                self.shared.clone(),
-                self.slots.clone(),
-                endpoint,
-                shutdown.clone(),
-                phases.clone(),
-            ));
+            accepting.spawn(accept(self.shared.clone(), endpoint, shutdown.clone(), phases.clone()));
         }
         shutdown.reached(Phase::Draining).await;
         trigger.advance(Phase::Draining);
         while accepting.join_next().await.is_some() {}
         tokio::select! {
-            () = self.slots.empty() => return,
+            () = self.shared.slots.empty() => return,
             () = shutdown.reached(Phase::Stopping) => {}
             () = sleep(self.shared.pipeline.options.drain) => {
                 tracing::warn!("requests were not done within the drain time");
             }
         }
         trigger.advance(Phase::Stopping);
-        let _ = timeout(Duration::from_secs(1), self.slots.empty()).await;
+        let _ = timeout(Duration::from_secs(1), self.shared.slots.empty()).await;
     }
 }
 
@@ -78,8 +74,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often that is said.
 const REPEAT: Duration = Duration::from_secs(10);
+/// Connections that may wait to be accepted when a server ends.
+const BACKLOG: usize = 4096;
 
-async fn accept(shared: Arc<Shared>, slots: Arc<Slots>, endpoint: Endpoint, shutdown: Shutdown, phases: Shutdown) {
+async fn accept(shared: Arc<Shared>, Endpoint { listener, tls, kept }: Endpoint, shutdown: Shutdown, phases: Shutdown) {
     let meters = &shared.pipeline.meters;
     let mut pause = PAUSE;
     let mut said: Option<Instant> = None;
@@ -87,14 +85,14 @@ async fn accept(shared: Arc<Shared>, slots: Arc<Slots>, endpoint: Endpoint, shut
         // Without room, one connection waits here and the others in the
         // backlog.
         let accepted = async {
-            match endpoint.listener.accept().await {
-                Ok(connection) => Some(Ok((slots.room().await?, connection))),
+            match listener.accept().await {
+                Ok(connection) => Some(Ok((shared.slots.room().await?, connection))),
                 Err(error) => Some(Err(error)),
             }
         };
         let accepted = tokio::select! {
             accepted = accepted => accepted,
-            () = shutdown.reached(Phase::Draining) => return,
+            () = shutdown.reached(Phase::Draining) => break,
         };
         let (permit, (tcp, peer)) = match accepted {
             Some(Ok(connection)) => connection,
@@ -113,26 +111,52 @@ async fn accept(shared: Arc<Shared>, slots: Arc<Slots>, endpoint: Endpoint, shut
             None => return,
         };
         pause = PAUSE;
-        meters.accepted.inc();
-        let address = peer.ip().to_canonical();
-        // A trusted proxy speaks for many.
-        let counted = (!shared.pipeline.trust.trusts(address)).then_some(address);
-        let Some(slot) = slots.take(permit, counted) else {
-            meters.refused.inc();
-            continue;
-        };
-        if let Err(error) = set_options(&tcp) {
-            // The client is gone already.
-            tracing::debug!(%error, "socket options");
-            continue;
-        }
-        let open = meters.connections.hold();
-        let served = connection::serve(shared.clone(), tcp, address, endpoint.tls.clone(), phases.clone());
-        tokio::spawn(async move {
-            served.await;
-            drop((slot, open));
-        });
+        begin(&shared, permit, tcp, peer, &tls, &phases);
     }
+    if kept {
+        // Whoever holds it gives it to the next process, backlog and all.
+        return;
+    }
+    // To their clients, those in the backlog are connected, and have perhaps
+    // sent requests: to close the listener would reset them.
+    let Ok(listener) = listener.into_std() else { return };
+    for _ in 0..BACKLOG {
+        let Some(permit) = shared.slots.room_now() else { return };
+        let Ok((tcp, peer)) = listener.accept() else { return };
+        if let Ok(tcp) = tcp.set_nonblocking(true).and_then(|()| TcpStream::from_std(tcp)) {
+            begin(&shared, permit, tcp, peer, &tls, &phases);
+        }
+    }
+}
+
+/// Serves a connection, unless there are too many.
+fn begin(
+    shared: &Arc<Shared>,
+    permit: OwnedSemaphorePermit,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    tls: &Option<TlsSource>,
+    phases: &Shutdown,
+) {
+    let meters = &shared.pipeline.meters;
+    meters.accepted.inc();
+    let address = peer.ip().to_canonical();
+    let counted = shared.counts(address).then_some(address);
+    let Some(slot) = shared.slots.take(permit, counted) else {
+        meters.refused.inc();
+        return;
+    };
+    if let Err(error) = set_options(&tcp) {
+        // The client is gone already.
+        tracing::debug!(%error, "socket options");
+        return;
+    }
+    let open = meters.connections.hold();
+    let served = connection::serve(shared.clone(), tcp, address, tls.clone(), phases.clone());
+    tokio::spawn(async move {
+        served.await;
+        drop((slot, open));
+    });
 }
 
 /// No Nagle; and a peer that vanished without a word is found, whatever else

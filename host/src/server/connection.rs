@@ -7,30 +7,35 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
+use http::{HeaderValue, header::CONNECTION};
 use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ServerConfig, server::Acceptor};
 use tokio::{
     io::AsyncWriteExt as _,
     net::TcpStream,
-    sync::Semaphore,
     time::{Instant, sleep, timeout_at},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 
 use super::{
     framing::Framing,
     handler::TlsFacts,
-    listen::TlsSource,
+    listen::{ACME_TLS, Challenges, TlsSetup, TlsSource},
     options::Limits,
     pipeline::Pipeline,
+    proxied::Proxies,
     pulse::{Pulse, Silence},
     shutdown::{Phase, Shutdown},
+    slots::{Share, Slots},
     socket::Socket,
+    turns::Turns,
     wire::{Stream, Wire},
 };
 use crate::tls::ClientCertificate;
@@ -45,7 +50,16 @@ pub(super) struct Peer {
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) pipeline: Pipeline,
-    pub(super) handshakes: Semaphore,
+    pub(super) handshakes: Turns,
+    pub(super) proxies: Proxies,
+    pub(super) slots: Slots,
+}
+
+impl Shared {
+    /// Whether connections from there are counted: a proxy speaks for many.
+    pub(super) fn counts(&self, address: IpAddr) -> bool {
+        !self.pipeline.trust.trusts(address) && !self.proxies.include(address)
+    }
 }
 
 /// What is sent to who speaks HTTP where HTTPS is spoken. The first line is
@@ -68,12 +82,12 @@ pub(super) async fn serve(
     // Boxed, so that idle connections do not carry the space of a handshake.
     let opened = Box::pin(async {
         tokio::select! {
-            opened = open(&shared, socket, tls) => opened,
-            () = shutdown.reached(Phase::Draining) => None,
+            opened = open(&shared, socket, address, tls) => opened,
+            () = parted(&shutdown) => None,
         }
     })
     .await;
-    let Some(Opened { stream, facts, multiplexed }) = opened else { return };
+    let Some(Opened { stream, address, share: _share, facts, multiplexed }) = opened else { return };
     pulse.begin(multiplexed);
     let peer = Arc::new(Peer { address, tls: facts, pulse });
     if multiplexed {
@@ -83,24 +97,44 @@ pub(super) async fn serve(
     }
 }
 
+/// How long a connection with nothing under way is kept when the server ends.
+///
+/// Whoever is at its other end may have sent a request that has not come: it
+/// would be lost, and a proxy does not send a push twice. What comes in this
+/// time is answered, and told that it was the last.
+const PARTING: Duration = Duration::from_millis(500);
+
+/// Waits until a server that ends has waited long enough.
+async fn parted(shutdown: &Shutdown) {
+    shutdown.reached(Phase::Draining).await;
+    sleep(PARTING).await;
+}
+
 /// Ready for HTTP.
 struct Opened {
     stream: Stream,
+    /// The client's, where a proxy named it.
+    address: IpAddr,
+    /// Of what that client may have.
+    share: Option<Share>,
     facts: Option<TlsFacts>,
     multiplexed: bool,
 }
 
-/// Finds out what is spoken, and makes the TLS connection.
-async fn open(shared: &Shared, mut socket: Socket, tls: Option<TlsSource>) -> Option<Opened> {
+/// Finds out who speaks and what, and makes the TLS connection.
+async fn open(shared: &Shared, mut socket: Socket, peer: IpAddr, tls: Option<TlsSource>) -> Option<Opened> {
     let (meters, options) = (&shared.pipeline.meters, &shared.pipeline.options);
+    let deadline = Instant::now() + options.limits.handshake_time;
+    let (address, share) = match shared.proxies.include(peer) {
+        true => behind(shared, &mut socket, peer, deadline).await?,
+        false => (peer, None),
+    };
     let Some(tls) = tls else {
         let multiplexed =
             options.h2c && timeout_at(Instant::now() + options.limits.head_time, preface(&socket)).await.ok()?;
-        return Some(Opened { stream: Stream::Plain(socket), facts: None, multiplexed });
+        return Some(Opened { stream: Stream::Plain(socket), address, share, facts: None, multiplexed });
     };
-    let deadline = Instant::now() + options.limits.handshake_time;
     let done = timeout_at(deadline, async {
-        // Looked at before a permit is taken: who says nothing holds none.
         let mut first = [0; 1];
         if socket.tcp().peek(&mut first).await.ok()? == 0 {
             return None;
@@ -110,10 +144,21 @@ async fn open(shared: &Shared, mut socket: Socket, tls: Option<TlsSource>) -> Op
             plain_on_tls(&mut socket).await.ok();
             return None;
         }
-        let _permit = shared.handshakes.acquire().await.ok()?;
-        let setup = tls();
-        match TlsAcceptor::from(setup.config).accept(socket).await {
-            Ok(stream) => Some((stream, setup.verifies_clients)),
+        let TlsSetup { config, verifies_clients, challenges } = tls();
+        let accepting = async {
+            let Some(challenges) = challenges else { return Ok(Some(TlsAcceptor::from(config).accept(socket).await?)) };
+            Ok(match introduced(socket, config, &*challenges).await? {
+                Introduced::Client(stream) => Some(*stream),
+                Introduced::Authority => None,
+            })
+        };
+        let accepted: io::Result<_> = shared.handshakes.drive(accepting).await;
+        match accepted {
+            Ok(Some(stream)) => Some((stream, verifies_clients)),
+            Ok(None) => {
+                meters.tls_challenges.inc();
+                None
+            }
             Err(error) => {
                 tracing::debug!(%error, "TLS handshake failed");
                 meters.tls_failed.inc();
@@ -145,7 +190,55 @@ async fn open(shared: &Shared, mut socket: Socket, tls: Option<TlsSource>) -> Op
         client: client.map(|leaf| Arc::new(ClientCertificate::of(leaf, verifies_clients))),
     };
     let multiplexed = session.alpn_protocol() == Some(b"h2");
-    Some(Opened { stream: Stream::Tls(Box::new(stream)), facts: Some(facts), multiplexed })
+    Some(Opened { stream: Stream::Tls(Box::new(stream)), address, share, facts: Some(facts), multiplexed })
+}
+
+/// The client behind a proxy, and its share of what one address may have.
+async fn behind(
+    shared: &Shared,
+    socket: &mut Socket,
+    proxy: IpAddr,
+    deadline: Instant,
+) -> Option<(IpAddr, Option<Share>)> {
+    let meters = &shared.pipeline.meters;
+    let address = shared.proxies.client(socket, proxy, deadline, meters).await?;
+    if !shared.counts(address) {
+        return Some((address, None));
+    }
+    let share = shared.slots.share(address);
+    if share.is_none() {
+        meters.refused.inc();
+    }
+    Some((address, Some(share?)))
+}
+
+/// Who it was that made a handshake.
+enum Introduced {
+    Client(Box<TlsStream<Socket>>),
+    /// It has what it wanted.
+    Authority,
+}
+
+/// A handshake where authorities come to look for a proof.
+async fn introduced(socket: Socket, config: Arc<ServerConfig>, challenges: &dyn Challenges) -> io::Result<Introduced> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    let hello = start.client_hello();
+    // That alone: who offers another protocol as well is a client.
+    let asked = hello.alpn().is_some_and(|mut offered| offered.next() == Some(ACME_TLS) && offered.next().is_none());
+    if !asked {
+        return Ok(Introduced::Client(Box::new(start.into_stream(config).await?)));
+    }
+    let name = hello.server_name().unwrap_or_default().to_ascii_lowercase();
+    match challenges.proof(&name).await {
+        Some(proof) => {
+            let mut stream = start.into_stream(proof).await?;
+            stream.shutdown().await?;
+            tracing::info!(name, "an authority has seen the proof for its challenge");
+            Ok(Introduced::Authority)
+        }
+        // It fails, since nothing that is offered here is spoken there.
+        None => Ok(Introduced::Client(Box::new(start.into_stream(config).await?))),
+    }
 }
 
 /// Whether HTTP/2 begins here: no method of HTTP/1.1 begins with `PR` but
@@ -154,7 +247,7 @@ async fn preface(socket: &Socket) -> bool {
     let mut bytes = [0; 2];
     loop {
         match socket.tcp().peek(&mut bytes).await {
-            Ok(1) if bytes.starts_with(b"P") => sleep(std::time::Duration::from_millis(5)).await,
+            Ok(1) if bytes.starts_with(b"P") => sleep(Duration::from_millis(5)).await,
             Ok(2..) => return &bytes == b"PR",
             _ => return false,
         }
@@ -182,11 +275,18 @@ async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
         Arc::new(move |failure| for_farewell.pipeline.farewell(failure)),
     );
     let for_requests = shared.clone();
+    let phase = shutdown.clone();
     let service = service_fn(move |request| {
         // Before the first poll: from here on it is under way.
         let active = peer.pulse.request();
-        let (shared, peer) = (for_requests.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(shared.pipeline.serve(&peer, active, request).await) }
+        let (shared, peer, phase) = (for_requests.clone(), peer.clone(), phase.clone());
+        async move {
+            let mut response = shared.pipeline.serve(&peer, active, request).await;
+            if phase.phase() >= Phase::Draining {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut builder = http1::Builder::new();
     if limits.head_fields > 100 {
@@ -260,6 +360,8 @@ where
     let mut stopping = None;
     let mut timer = pin!(sleep(limits.keep_alive));
     let mut armed: Option<Instant> = None;
+    // When one that stands idle while the server ends is told to end.
+    let mut parting: Option<Instant> = None;
     // When a connection that was told to end is cut off.
     let mut cut: Option<Instant> = None;
     std::future::poll_fn(|cx| {
@@ -270,7 +372,12 @@ where
             if draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
                 draining = None;
                 stopping = Some(Box::pin(shutdown.reached(Phase::Stopping)));
-                finish(connection.as_mut());
+                // HTTP/2 has words for it.
+                if pulse.is_multiplexed() || !pulse.is_idle() {
+                    finish(connection.as_mut());
+                } else {
+                    parting = Some(Instant::now() + PARTING);
+                }
                 continue;
             }
             if stopping.as_mut().is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready()) {
@@ -283,7 +390,10 @@ where
             }
             let due = match cut {
                 Some(at) => Some((at, Silence::Stalled)),
-                None => pulse.due(limits),
+                None => {
+                    let parting = parting.filter(|_| pulse.is_idle()).map(|at| (at, Silence::Idle));
+                    pulse.due(limits).into_iter().chain(parting).min_by_key(|(at, _)| *at)
+                }
             };
             let Some((at, silence)) = due else { return Poll::Pending };
             let now = Instant::now();

@@ -49,7 +49,9 @@ impl Trust {
             return origin;
         }
         if self.trusts(peer) {
-            if headers.contains_key(FORWARDED) {
+            // Of both, one is mostly a client's own that a proxy does not know
+            // and hands on: nearly all proxies write the older.
+            if headers.contains_key(FORWARDED) && !headers.contains_key(FOR) {
                 self.forwarded(&mut origin, &list(headers, &FORWARDED));
             } else {
                 self.x_forwarded(&mut origin, headers);
@@ -189,8 +191,17 @@ mod tests {
             ),
             (
                 "10.0.0.1",
-                &[("forwarded", "for=_hidden;proto=https"), ("x-forwarded-for", "1.1.1.1")],
+                &[("forwarded", "for=_hidden;proto=https"), ("x-forwarded-host", "evil")],
                 ("10.0.0.1", Some("https"), None),
+            ),
+            (
+                "10.0.0.1",
+                &[
+                    ("forwarded", "for=6.6.6.6;proto=http;host=evil"),
+                    ("x-forwarded-for", "1.1.1.1"),
+                    ("x-forwarded-proto", "https"),
+                ],
+                ("1.1.1.1", Some("https"), None),
             ),
         ];
         for (peer, fields, (client, scheme, host)) in cases {

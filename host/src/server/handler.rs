@@ -42,13 +42,17 @@ pub struct TlsFacts {
     pub client: Option<Arc<ClientCertificate>>,
 }
 
+/// Names and values that a module gave; given again with each answer that is
+/// remembered.
+pub type Notes = Arc<[(String, String)]>;
+
 /// A response, and what is to be recorded beside it.
 pub struct Answer {
     /// Head and body. `Content-Length` is the server's to set, from the body's
     /// exact size; for `HEAD` too, where it then sends no body.
     pub response: Response<Body>,
-    /// Names and values that the module gave, for the access log.
-    pub notes: Vec<(String, String)>,
+    /// For the access log.
+    pub notes: Notes,
     /// Time spent in the guest itself.
     pub guest_time: Duration,
 }

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use async_trait::async_trait;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -15,7 +16,21 @@ pub struct TlsSetup {
     pub config: Arc<ServerConfig>,
     /// Whether it lets no client certificate through that it did not verify.
     pub verifies_clients: bool,
+    /// Who answers certificate authorities; without, they find nothing here.
+    pub challenges: Option<Arc<dyn Challenges>>,
 }
+
+/// Proves to a certificate authority who is here (TLS-ALPN-01, RFC 8737).
+#[async_trait]
+pub trait Challenges: Send + Sync {
+    /// What to make a handshake with that offers `acme-tls/1` alone and asks
+    /// for this name; nothing unless a proof is pending. No request is read
+    /// from such a connection.
+    async fn proof(&self, name: &str) -> Option<Arc<ServerConfig>>;
+}
+
+/// What an authority offers, as a protocol of the application.
+pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// A listening socket, and what is spoken there.
 pub struct Endpoint {
@@ -23,6 +38,8 @@ pub struct Endpoint {
     pub listener: TcpListener,
     /// HTTPS; plain HTTP without it.
     pub tls: Option<TlsSource>,
+    /// Whether another process keeps it open after our end.
+    pub kept: bool,
 }
 
 /// Listens on an address. At most `backlog` connections wait to be accepted

@@ -39,6 +39,12 @@ pub(super) struct Meters {
     pub(super) tls_timed_out: Arc<Counter>,
     /// See `tls_failed`.
     pub(super) tls_plain: Arc<Counter>,
+    /// PROXY headers that were read, and connections closed for want of one.
+    pub(super) proxied: Arc<Counter>,
+    /// See `proxied`.
+    pub(super) proxied_wrong: Arc<Counter>,
+    /// Handshakes of authorities that look for a proof.
+    pub(super) tls_challenges: Arc<Counter>,
     /// Connections ended for being silent.
     pub(super) silent: Arc<Counter>,
     /// Handlers that panicked.
@@ -60,6 +66,10 @@ impl Meters {
         let handshake = |result| {
             metrics.counter("skerry_tls_handshakes_total", "TLS handshakes, by how they ended.", &[("result", result)])
         };
+        let proxied = |result| {
+            let help = "Connections from http.proxyprotocol, by whether their PROXY header was taken.";
+            metrics.counter("skerry_proxy_headers_total", help, &[("result", result)])
+        };
         Self {
             requests: array::from_fn(|method| array::from_fn(|status| request(method, status))),
             durations: array::from_fn(duration),
@@ -75,6 +85,9 @@ impl Meters {
             tls_failed: handshake("failed"),
             tls_timed_out: handshake("timed_out"),
             tls_plain: handshake("plain_http"),
+            proxied: proxied("taken"),
+            proxied_wrong: proxied("refused"),
+            tls_challenges: handshake("challenge"),
             silent: counter("skerry_connections_silent_total", "Connections ended for standing still."),
             panics: counter("skerry_panics_total", "Requests that ended in a panic of the host."),
         }

@@ -4,7 +4,7 @@
 //! handler to know. A request passes these rooms:
 //!
 //! ```text
-//! accept → connection ─ socket (stalls, lingering) ─ TLS ─ wire (HTTP/1.1 framing) ─ hyper
+//! accept → connection ─ socket (stalls, lingering) ─ proxied ─ TLS ─ wire (HTTP/1.1 framing) ─ hyper
 //!                                                              │
 //!   pipeline: check → forwarded → prefix → Handler → answer (framing, rewriting, headers) → record
 //! ```
@@ -26,6 +26,7 @@ mod listen;
 mod meters;
 mod options;
 mod pipeline;
+mod proxied;
 mod pulse;
 mod record;
 mod request_id;
@@ -35,15 +36,16 @@ mod slots;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod wire;
 
 pub use self::{
     accept::Server,
     admin::Admin,
     escape::{Escaped, escaped},
-    handler::{Answer, Facts, Fault, Handler, HostFailure, TlsFacts},
+    handler::{Answer, Facts, Fault, Handler, HostFailure, Notes, TlsFacts},
     health::Health,
-    listen::{Endpoint, TlsSetup, TlsSource, listen},
+    listen::{ACME_TLS, Challenges, Endpoint, TlsSetup, TlsSource, listen},
     options::{Limits, Options},
     shutdown::{Phase, Shutdown, Trigger},
 };

@@ -21,6 +21,8 @@ pub struct Options {
     pub headers: HeaderMap,
     /// `http.trustedproxies`: whose `Forwarded` and `X-Forwarded-*` count.
     pub trusted_proxies: Vec<IpNet>,
+    /// `http.proxyprotocol`: whose connections begin with a PROXY header.
+    pub proxy_protocol: Vec<IpNet>,
     /// HTTP/2 with prior knowledge on listeners without TLS.
     pub h2c: bool,
     /// `http.draintimeout`: how long requests may go on after a stop signal.
@@ -37,6 +39,7 @@ impl Default for Options {
             relative_urls: None,
             headers: HeaderMap::new(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
             h2c: false,
             // Inside `docker stop`'s ten seconds.
             drain: Duration::from_secs(8),
@@ -51,9 +54,11 @@ pub struct Limits {
     /// Connections at once; more wait in the listener's backlog. 8,192.
     pub connections: usize,
     /// Connections at once from one address (of IPv6, from one /64 network);
-    /// more are closed. Trusted proxies are not counted. 1,024.
+    /// more are closed. Trusted proxies are not counted, and behind those that
+    /// send a PROXY header their clients are. 1,024.
     pub connections_per_address: usize,
-    /// TLS handshakes at once; more wait, within their time. 256.
+    /// TLS handshakes that compute at once; more wait for their turn, within
+    /// their time. One that waits for its client has none. 16.
     pub handshakes: usize,
     /// From the connection to the end of the TLS handshake. 10 s.
     pub handshake_time: Duration,
@@ -107,7 +112,7 @@ impl Default for Limits {
         Self {
             connections: 8192,
             connections_per_address: 1024,
-            handshakes: 256,
+            handshakes: 16,
             handshake_time: Duration::from_secs(10),
             head_time: Duration::from_secs(30),
             keep_alive: Duration::from_secs(120),

@@ -23,7 +23,7 @@ use super::{
     connection::Peer,
     escape::escaped,
     forwarded::{Origin, Trust},
-    handler::{Answer, Facts, Fault, Handler, HostFailure},
+    handler::{Answer, Facts, Fault, Handler, HostFailure, Notes},
     health::Health,
     meters::Meters,
     options::Options,
@@ -89,7 +89,7 @@ impl Pipeline {
                 tracing::error!(request_id = %id, cause = %escaped(fault.cause.as_bytes()), "request failed");
             }
             let response = answer::failure(&*self.handler, fault.failure);
-            Answer { response, notes: Vec::new(), guest_time: fault.guest_time }
+            Answer { response, notes: Notes::default(), guest_time: fault.guest_time }
         });
         if response.status().is_informational() {
             tracing::error!(request_id = %id, status = response.status().as_u16(), "an answer that is none");

@@ -108,6 +108,11 @@ impl Pulse {
         Active(self.clone())
     }
 
+    /// Streams share the connection.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
+    }
+
     /// No request is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.active.load(Relaxed) == 0

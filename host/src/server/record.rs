@@ -19,7 +19,7 @@ use http::{
 use http_body::{Body as _, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{escape::escaped, meters::Meters, pulse::Active};
+use super::{escape::escaped, handler::Notes, meters::Meters, pulse::Active};
 use crate::{metrics::Held, plane::Body};
 
 /// One request. Dropping it writes it down: when the last byte of the answer
@@ -37,7 +37,7 @@ pub(super) struct Record {
     declared: Option<u64>,
     pub(super) client: IpAddr,
     pub(super) status: Option<StatusCode>,
-    pub(super) notes: Vec<(String, String)>,
+    pub(super) notes: Notes,
     pub(super) guest: Duration,
     /// Bytes that the answer's body was to have.
     expected: Option<u64>,
@@ -64,7 +64,7 @@ impl Record {
             declared,
             client,
             status: None,
-            notes: Vec::new(),
+            notes: Notes::default(),
             guest: Duration::ZERO,
             expected: None,
             sent: 0,
@@ -89,7 +89,7 @@ impl Record {
             return;
         }
         let mut notes = String::new();
-        for (name, value) in &self.notes {
+        for (name, value) in self.notes.iter() {
             let space = if notes.is_empty() { "" } else { " " };
             let _ = write!(notes, "{space}{}={}", escaped(name.as_bytes()), escaped(value.as_bytes()));
         }

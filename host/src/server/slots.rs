@@ -22,8 +22,8 @@ pub(super) struct Slot {
     _share: Option<Share>,
 }
 
-/// One of an address's connections.
-struct Share {
+/// One of an address's connections, until dropped.
+pub(super) struct Share {
     addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
     key: IpAddr,
 }
@@ -40,10 +40,25 @@ impl Slots {
         self.all.clone().acquire_owned().await.ok()
     }
 
+    /// Room for one more connection, if there is some now.
+    pub(super) fn room_now(&self) -> Option<OwnedSemaphorePermit> {
+        self.all.clone().try_acquire_owned().ok()
+    }
+
     /// Takes the room for a connection from there; `None` if there are as many
     /// from there as there may be. Without an address it is not counted there.
     pub(super) fn take(&self, permit: OwnedSemaphorePermit, address: Option<IpAddr>) -> Option<Slot> {
-        let Some(key) = address.map(network) else { return Some(Slot { _permit: permit, _share: None }) };
+        let share = match address {
+            Some(address) => Some(self.share(address)?),
+            None => None,
+        };
+        Some(Slot { _permit: permit, _share: share })
+    }
+
+    /// Counts a connection as one from there; `None` if there are as many from
+    /// there as there may be.
+    pub(super) fn share(&self, address: IpAddr) -> Option<Share> {
+        let key = network(address);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let count = addresses.entry(key).or_insert(0);
         if *count >= self.per_address {
@@ -54,7 +69,7 @@ impl Slots {
         }
         *count += 1;
         drop(addresses);
-        Some(Slot { _permit: permit, _share: Some(Share { addresses: self.addresses.clone(), key }) })
+        Some(Share { addresses: self.addresses.clone(), key })
     }
 
     /// Waits until there is no connection any more.

@@ -6,12 +6,14 @@
 mod digest;
 mod directory;
 mod failure;
+mod generations;
 mod key;
+mod seen;
 
 #[cfg(test)]
 pub mod suite;
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,12 +22,19 @@ use bytes::Bytes;
 /// future that one returned leaves the storage whole.
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
-    /// The bytes of an object of at most `limit` bytes.
-    async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, Failure>;
+    /// The bytes of an object of at most `limit` bytes, and what was seen.
+    async fn look_read(&self, key: &Key, limit: u64) -> Looked<Bytes>;
     /// What is at a key.
-    async fn stat(&self, key: &Key) -> Result<Metadata, Failure>;
+    async fn look_stat(&self, key: &Key) -> Looked<Metadata>;
     /// Sorted names below `parent` (`None`: the root), after `after`.
-    async fn page(&self, parent: Option<&Key>, after: Option<&str>, limit: u32) -> Result<Listing, Failure>;
+    async fn look_page(&self, parent: Option<&Key>, after: Option<&str>, limit: u32) -> Looked<Listing>;
+    /// What a look at a place would see now, if that can be had without
+    /// waiting for a disk; `Unknown` if not.
+    fn glance(&self, place: Option<&Key>) -> Seen;
+    /// What tells of every change that is made through this storage.
+    fn generations(&self) -> &Arc<Generations>;
+    /// How a look that is remembered is to be checked.
+    fn trust(&self) -> Trust;
     /// Changes several keys, durably and in order (see `wit/storage.wit`).
     async fn commit(&self, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure>;
     /// Opens an object to be sent.
@@ -40,6 +49,21 @@ pub trait Storage: Send + Sync + 'static {
     async fn check(&self) -> Result<(), Failure>;
     /// Ends what is open: saves hash states, releases locks. Called on drain.
     async fn close(&self);
+
+    /// As [`look_read`](Self::look_read), for who does not remember.
+    async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, Failure> {
+        self.look_read(key, limit).await.0
+    }
+
+    /// As [`look_stat`](Self::look_stat), for who does not remember.
+    async fn stat(&self, key: &Key) -> Result<Metadata, Failure> {
+        self.look_stat(key).await.0
+    }
+
+    /// As [`look_page`](Self::look_page), for who does not remember.
+    async fn page(&self, parent: Option<&Key>, after: Option<&str>, limit: u32) -> Result<Listing, Failure> {
+        self.look_page(parent, after, limit).await.0
+    }
 }
 
 /// An object that is open for reading. It stays readable when its key is
@@ -48,6 +72,10 @@ pub trait Storage: Send + Sync + 'static {
 pub trait Object: Send + Sync + 'static {
     /// Bytes, when it was opened.
     fn size(&self) -> u64;
+    /// What was opened.
+    fn seen(&self) -> Seen {
+        Seen::Unknown
+    }
     /// Up to `max` bytes at `offset` if they can be had without waiting for a
     /// disk; `None` if they cannot.
     fn try_chunk(&self, offset: u64, max: usize) -> Option<Result<Bytes, Failure>>;
@@ -86,7 +114,9 @@ pub use self::{
     digest::{Algorithm, Digest, Hasher},
     directory::{Directory, Durability, Options, Threads},
     failure::Failure,
+    generations::{Changing, Cover, Generations},
     key::Key,
+    seen::{Looked, Seen, Stamp, Trust},
 };
 
 /// What is at a key.

@@ -65,7 +65,7 @@ impl ClientCertificate {
 }
 
 /// RFC 4514: the most particular first.
-fn distinguished(name: &X509Name<'_>) -> String {
+pub(super) fn distinguished(name: &X509Name<'_>) -> String {
     let mut text = String::new();
     let parts: Vec<_> = name.iter().collect();
     for (index, part) in parts.iter().rev().enumerate() {

@@ -55,6 +55,9 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
+    /// A certificate that names others.
+    #[error("{}: the certificate is not for {}", .0.display(), .1)]
+    WrongName(PathBuf, String),
     /// Names of cipher suites of which none can be used.
     #[error("`http.tls.ciphersuites` leaves no suite for TLS 1.2; set `http.tls.minimumtls: tls1.3` if that is meant")]
     NoSuite,
@@ -114,6 +117,7 @@ impl TlsError {
             | Self::BadCertificate(path, _)
             | Self::BadKey(path)
             | Self::BadAuthority(path, _, _)
+            | Self::WrongName(path, _)
             | Self::Unwritable(path, _)
             | Self::Mismatch { key: path, .. } => Some(path),
             Self::NoSuite | Self::ClientAuth(_) | Self::Make(_) | Self::Rustls(_) => None,

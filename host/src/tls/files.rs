@@ -2,6 +2,7 @@
 //! all.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -16,7 +17,7 @@ const LINKS: usize = 40;
 
 /// The bytes of a regular file; it may be behind symbolic links, as mounted
 /// secrets are.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let at = || path.to_owned();
     let metadata = fs::metadata(path).map_err(|error| missing(path, error))?;
     if metadata.is_dir() {
@@ -60,7 +61,7 @@ fn missing(path: &Path, error: std::io::Error) -> TlsError {
 }
 
 /// A directory that only its owner can enter.
-pub(super) fn private_directory(path: &Path) -> Result<(), TlsError> {
+pub(crate) fn private_directory(path: &Path) -> Result<(), TlsError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(TlsError::unwritable(parent))?;
     }
@@ -71,10 +72,12 @@ pub(super) fn private_directory(path: &Path) -> Result<(), TlsError> {
 }
 
 /// Writes a file: whole and on the disk, or not at all.
-pub(super) fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError> {
+pub(crate) fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     // Same directory: a rename must not cross devices.
-    let mut name = path.file_name().unwrap_or_default().to_owned();
+    // The dot: some directories have files that are named as hosts are.
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     let temporary = directory.join(name);
     let attempt = || {

@@ -8,32 +8,20 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rustls::{
-    ServerConfig,
-    crypto::{CryptoProvider, ring},
-    server::{ServerSessionMemoryCache, danger::ClientCertVerifier},
-    sign::CertifiedKey,
-    version::{TLS12, TLS13},
-};
+use rustls::{ServerConfig, crypto::CryptoProvider, sign::CertifiedKey};
 use x509_parser::{
     extensions::GeneralName,
     prelude::{FromDer, X509Certificate},
 };
 
 use super::{
-    clients,
     error::TlsError,
     pem,
+    policy::Policy,
     print::{Print, Reading},
-    sni::Resolver,
-    suites,
 };
-use crate::config::{ClientAuth, TlsVersion};
 
-/// Sessions that are kept for clients that cannot keep tickets.
-const SESSIONS: usize = 4096;
-
-/// Which files to load, and what to offer.
+/// Which files to load, and how they are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// PEM: the leaf, then its chain.
@@ -42,40 +30,20 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Further such pairs, chosen by the name that a client asks for.
     pub others: Vec<(PathBuf, PathBuf)>,
-    /// Whether who asks for a name that no certificate has is refused.
-    pub strict: bool,
-    /// What is wanted of clients.
-    pub client_auth: ClientAuth,
-    /// PEM: what their certificates are verified against.
-    pub client_cas: Vec<PathBuf>,
-    /// The lowest version.
-    pub minimum: TlsVersion,
-    /// Suites of TLS 1.2 by Go's names; all where empty.
-    pub suites: Vec<String>,
-    /// Whether `h2` is offered beside `http/1.1`.
-    pub http2: bool,
+    /// How they are served.
+    pub policy: Policy,
 }
 
 impl TlsFiles {
     /// One pair, and everything else as it is by default.
     pub fn pair(certificate: PathBuf, key: PathBuf, http2: bool) -> Self {
-        Self {
-            certificate,
-            key,
-            others: Vec::new(),
-            strict: false,
-            client_auth: ClientAuth::None,
-            client_cas: Vec::new(),
-            minimum: TlsVersion::V12,
-            suites: Vec::new(),
-            http2,
-        }
+        Self { certificate, key, others: Vec::new(), policy: Policy::new(http2) }
     }
 
     /// Every file that is read.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let others = self.others.iter().flat_map(|(certificate, key)| [certificate, key]);
-        [&self.certificate, &self.key].into_iter().chain(others).chain(&self.client_cas).map(PathBuf::as_path)
+        [&self.certificate, &self.key].into_iter().chain(others).chain(&self.policy.client_cas).map(PathBuf::as_path)
     }
 }
 
@@ -90,6 +58,8 @@ pub struct Loaded {
     pub leaves: Vec<Leaf>,
     /// Sentences for the log.
     pub warnings: Vec<String>,
+    /// What is shown, in the same order.
+    pub(super) certified: Vec<Arc<CertifiedKey>>,
     /// Of the files, as they were read.
     pub(super) print: Print,
 }
@@ -138,21 +108,14 @@ impl Loaded {
 /// together.
 pub fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
     let mut reading = Reading::default();
-    let mut warnings = Vec::new();
-    let mut provider = ring::default_provider();
-    let (suites, unknown) = suites::choose(&provider, &files.suites);
-    warnings.extend(unknown);
-    if files.minimum == TlsVersion::V12 && !suites.iter().any(|suite| suite.tls13().is_none()) {
-        return Err(TlsError::NoSuite);
-    }
-    provider.cipher_suites = suites;
-
+    let (provider, mut warnings) = files.policy.provider()?;
     let mut leaves = Vec::new();
     let mut pairs = Vec::new();
     let main = (&files.certificate, &files.key);
     for (certificate, key) in [main].into_iter().chain(files.others.iter().map(|(certificate, key)| (certificate, key)))
     {
-        let (leaf, certified) = pair(certificate, key, &provider, &mut reading)?;
+        let texts = (reading.read(certificate)?, reading.read(key)?);
+        let (leaf, certified) = pair((certificate, &texts.0), (key, &texts.1), &provider)?;
         if leaf.names.is_empty() {
             warnings.push(format!(
                 "{}: the certificate names no host (no subjectAltName); clients will refuse it",
@@ -162,31 +125,21 @@ pub fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
         pairs.push((leaf.names.clone(), Arc::new(certified)));
         leaves.push(leaf);
     }
-    let mut authorities = Vec::new();
-    for path in &files.client_cas {
-        authorities.push((path.as_path(), pem::certificates(path, &reading.read(path)?)?));
-    }
-    let provider = Arc::new(provider);
-    let verifier = clients::verifier(files.client_auth, authorities, &provider)?;
-    let resolver = Resolver::new(pairs, files.strict);
-    Ok(Loaded {
-        config: Arc::new(server_config(provider, verifier, resolver, files)?),
-        verifies_clients: files.client_auth.verifies(),
-        leaves,
-        warnings,
-        print: reading.print(),
-    })
+    let certified = pairs.iter().map(|(_, certified)| Arc::clone(certified)).collect();
+    let config = files.policy.config(provider, pairs, &mut reading)?;
+    let verifies_clients = files.policy.client_auth.verifies();
+    Ok(Loaded { config: Arc::new(config), verifies_clients, leaves, warnings, certified, print: reading.print() })
 }
 
-/// One certificate with its chain, and its key.
-fn pair(
-    certificate: &Path,
-    key: &Path,
+/// One certificate with its chain, and its key: the files, and what they hold.
+pub(super) fn pair(
+    certificate: (&Path, &[u8]),
+    key: (&Path, &[u8]),
     provider: &CryptoProvider,
-    reading: &mut Reading,
 ) -> Result<(Leaf, CertifiedKey), TlsError> {
-    let chain = pem::certificates(certificate, &reading.read(certificate)?)?;
-    let private = pem::key(key, &reading.read(key)?)?;
+    let chain = pem::certificates(certificate.0, certificate.1)?;
+    let private = pem::key(key.0, key.1)?;
+    let (certificate, key) = (certificate.0, key.0);
     for (index, der) in chain.iter().enumerate() {
         if X509Certificate::from_der(der).is_err() {
             return Err(TlsError::BadCertificate(certificate.to_owned(), index + 1));
@@ -213,35 +166,8 @@ fn pair(
     Ok((leaf, certified))
 }
 
-/// Its tickets and sessions are its own: what was agreed on under another
-/// certificate, or with another authority for clients, does not go on here.
-fn server_config(
-    provider: Arc<CryptoProvider>,
-    verifier: Arc<dyn ClientCertVerifier>,
-    resolver: Resolver,
-    files: &TlsFiles,
-) -> Result<ServerConfig, TlsError> {
-    let versions: &[_] = match files.minimum {
-        TlsVersion::V12 => &[&TLS13, &TLS12],
-        TlsVersion::V13 => &[&TLS13],
-    };
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)?
-        .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = match files.http2 {
-        true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        false => vec![b"http/1.1".to_vec()],
-    };
-    config.ticketer = ring::Ticketer::new()?;
-    // Registry clients open a handful of connections; one ticket serves them.
-    config.send_tls13_tickets = 1;
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-    Ok(config)
-}
-
 /// The names of a leaf's subjectAltName.
-fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
+pub(super) fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(names)) = leaf.subject_alternative_name() else { return Vec::new() };
     names.value.general_names.iter().take(256).filter_map(name).collect()
 }
@@ -271,7 +197,8 @@ fn time(seconds: i64) -> SystemTime {
     }
 }
 
-pub(super) fn shown(at: SystemTime) -> String {
+/// For people: in UTC, to the minute.
+pub fn shown(at: SystemTime) -> String {
     let at = time::OffsetDateTime::from(at);
     format!("{:04}-{:02}-{:02} {:02}:{:02} UTC", at.year(), u8::from(at.month()), at.day(), at.hour(), at.minute())
 }

@@ -4,27 +4,33 @@
 //! What is handed out is an `Arc<ServerConfig>`: who accepts connections takes
 //! a new one for each, so that it can be swapped while connections go on.
 
+mod cached;
+pub mod check;
 mod client;
 mod clients;
 mod error;
-mod files;
+pub(crate) mod files;
 mod load;
 mod local;
 mod notice;
-mod pem;
+pub(crate) mod pem;
+mod policy;
 mod print;
 mod sni;
 mod store;
 mod suites;
+pub mod trust;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    cached::{Cached, cached, examine},
     client::ClientCertificate,
     error::TlsError,
-    load::{Leaf, Loaded, TlsFiles, load},
+    load::{Leaf, Loaded, TlsFiles, load, shown},
     local::{Local, local},
     notice::{Gravity, Notice, Notices},
+    policy::Policy,
     store::{Look, Origin, Store, Watch},
 };

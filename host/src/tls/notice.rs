@@ -9,7 +9,10 @@ use super::load::{Leaf, shown};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Days left at which a line is written.
-const MARKS: [u32; 4] = [30, 14, 7, 1];
+const MARKS: &[u32] = &[30, 14, 7, 1];
+/// The same, of certificates that are renewed here: at the first of those,
+/// nothing is late yet.
+const LATE: &[u32] = &[14, 7, 1];
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,45 +42,60 @@ enum Stage {
 }
 
 /// Remembers what was said.
-#[derive(Debug, Default)]
-pub struct Notices(Vec<(PathBuf, SystemTime, Stage)>);
+#[derive(Debug)]
+pub struct Notices {
+    said: Vec<(PathBuf, SystemTime, Stage)>,
+    marks: &'static [u32],
+    advice: &'static str,
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self { said: Vec::new(), marks: MARKS, advice: "renew it" }
+    }
+}
 
 impl Notices {
+    /// Of certificates that are renewed here.
+    pub fn of_ordered() -> Self {
+        Self { said: Vec::new(), marks: LATE, advice: "it is long due, and the log says why it is not renewed" }
+    }
+
     /// What there is to say that was not said of these leaves yet.
     pub fn take(&mut self, leaves: &[Leaf], now: SystemTime) -> Vec<Notice> {
         let mut notices = Vec::new();
         let mut said = Vec::new();
         for (index, leaf) in leaves.iter().enumerate() {
-            let stage = stage(leaf, now);
+            let stage = stage(leaf, now, self.marks);
             let known = self
-                .0
+                .said
                 .get(index)
                 .is_some_and(|(file, end, before)| *file == leaf.file && *end == leaf.not_after && *before == stage);
             if !known {
-                notices.extend(notice(leaf, stage, now));
+                notices.extend(notice(leaf, stage, now, self.advice));
             }
             said.push((leaf.file.clone(), leaf.not_after, stage));
         }
-        self.0 = said;
+        self.said = said;
         notices
     }
 }
 
-fn stage(leaf: &Leaf, now: SystemTime) -> Stage {
+fn stage(leaf: &Leaf, now: SystemTime, marks: &[u32]) -> Stage {
     if now < leaf.not_before {
         return Stage::Early;
     }
     let Ok(left) = leaf.not_after.duration_since(now) else { return Stage::Expired };
     // A certificate that lives for a few days only is renewed within them.
     let life = leaf.not_after.duration_since(leaf.not_before).unwrap_or_default();
-    let mark = MARKS.into_iter().rev().find(|mark| left <= DAY * *mark);
+    let mark = marks.iter().rev().copied().find(|mark| left <= DAY * *mark);
     match mark.filter(|mark| DAY * *mark < life / 2) {
         Some(mark) => Stage::Left(mark),
         None => Stage::Good,
     }
 }
 
-fn notice(leaf: &Leaf, stage: Stage, now: SystemTime) -> Option<Notice> {
+fn notice(leaf: &Leaf, stage: Stage, now: SystemTime, advice: &str) -> Option<Notice> {
     let (gravity, sentence) = match stage {
         Stage::Good => return None,
         Stage::Early | Stage::Expired => (Gravity::Error, leaf.out_of_time(now)?),
@@ -89,7 +107,7 @@ fn notice(leaf: &Leaf, stage: Stage, now: SystemTime) -> Option<Notice> {
                 _ => format!("{} days", hours / 24),
             };
             let (file, end) = (leaf.file.display(), shown(leaf.not_after));
-            (gravity, format!("{file}: the certificate expires in {left}, at {end}; renew it"))
+            (gravity, format!("{file}: the certificate expires in {left}, at {end}; {advice}"))
         }
     };
     Some(Notice { gravity, sentence })
@@ -125,5 +143,10 @@ mod tests {
         leaf.not_before = start + DAY * 174;
         assert_eq!(notices.take(std::slice::from_ref(&leaf), start + DAY * 174), []);
         assert_eq!(notices.take(std::slice::from_ref(&leaf), start + DAY * 179).len(), 1);
+        // Nor is one that is ordered here, on the day of its renewal.
+        let mut notices = Notices::of_ordered();
+        leaf.not_before = start + DAY * 90;
+        assert_eq!(notices.take(std::slice::from_ref(&leaf), start + DAY * 151), []);
+        assert_eq!(notices.take(std::slice::from_ref(&leaf), start + DAY * 167).len(), 1);
     }
 }

@@ -10,7 +10,7 @@ use rustls::pki_types::{
 use super::error::TlsError;
 
 /// All certificates of a file, the leaf first.
-pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     let chain = chain.map_err(|error| not_pem(path, &error))?;
     if chain.is_empty() {
@@ -25,8 +25,15 @@ pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDe
     Ok(chain)
 }
 
+/// Certificates as PEM, and nothing else.
+pub(super) fn write(certificates: &[CertificateDer<'_>]) -> Vec<u8> {
+    let blocks: Vec<_> = certificates.iter().map(|one| ::pem::Pem::new("CERTIFICATE", one.as_ref())).collect();
+    let unix = ::pem::EncodeConfig::new().set_line_ending(::pem::LineEnding::LF);
+    ::pem::encode_many_config(&blocks, unix).into_bytes()
+}
+
 /// The first private key of a file: PKCS#8, SEC1 or PKCS#1.
-pub(super) fn key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(crate) fn key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
     match PrivateKeyDer::from_pem_slice(text) {
         Ok(_) if contains(text, "Proc-Type: 4,ENCRYPTED") => Err(TlsError::Encrypted(path.to_owned())),
         Ok(key) => Ok(key),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    cached::Cached,
     error::TlsError,
     load::{self, Loaded, TlsFiles},
     local,
@@ -25,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(60 * 60);
 pub enum Origin {
     /// Files that the operator names.
     Files(TlsFiles),
+    /// What was ordered for the names that the operator lists.
+    Cached(Cached),
     /// The authority of this machine, in a directory.
     Local {
         /// Which.
@@ -37,9 +40,11 @@ pub enum Origin {
 }
 
 impl Origin {
-    fn load(&self, now: SystemTime) -> Result<Loaded, TlsError> {
+    /// Loads what is there; a local leaf that is missing is made.
+    pub fn load(&self, now: SystemTime) -> Result<Loaded, TlsError> {
         match self {
             Self::Files(files) => load::load(files),
+            Self::Cached(cached) => cached.load(None),
             Self::Local { directory, names, http2 } => {
                 local::local(directory, names, *http2, now).map(|local| local.loaded)
             }
@@ -49,6 +54,7 @@ impl Origin {
     fn print(&self) -> Print {
         match self {
             Self::Files(files) => Print::take(files.paths()),
+            Self::Cached(cached) => cached.print(),
             Self::Local { directory, http2, .. } => Print::take(local::pair(directory, *http2).paths()),
         }
     }
@@ -125,7 +131,11 @@ impl Watch {
         if known == Some(true) && !due && !asked {
             return Look::Same;
         }
-        match self.origin.load(now) {
+        let loaded = match &self.origin {
+            Origin::Cached(cached) => cached.load(Some(&current)),
+            origin => origin.load(now),
+        };
+        match loaded {
             Ok(loaded) => {
                 self.bad = None;
                 self.retry = None;

@@ -19,23 +19,30 @@ use wasmtime_wasi::{
 };
 
 use super::{bindings, state::State};
+use crate::remember::Reason;
 use wasmtime_wasi::WasiView;
 
 /// A linker that offers what the world `registry` imports, and of WASI 0.2
 /// all but sockets. There is no file behind its filesystem, and nothing in its
 /// environment: they are there because standard libraries import them.
+///
+/// What tells a guest more than its request and its directory do is noted each
+/// time, as such an answer cannot be remembered. The seed of hash maps and the
+/// environment are the same for all.
 pub fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
     bindings::Registry::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
     wasmtime_wasi_io::add_to_linker_async(l)?;
-    clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
-    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
-    random::random::add_to_linker::<State, WasiRandom>(l, |state| state.ctx().ctx.random())?;
-    random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
+    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
+    random::random::add_to_linker::<State, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
+    random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.ctx().ctx.random())?;
-    filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
-    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    filesystem::types::add_to_linker::<State, WasiFilesystem>(l, |state| state.refusing(Reason::Files).filesystem())?;
+    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, |state| {
+        state.refusing(Reason::Files).filesystem()
+    })?;
     cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
     cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
     cli::stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;

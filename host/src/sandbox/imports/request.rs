@@ -1,11 +1,14 @@
 //! `skerry:registry/request`.
 
-use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
+use http::HeaderName;
 use percent_encoding::percent_decode;
 
-use crate::sandbox::{
-    bindings::request as wit,
-    state::{Request, State},
+use crate::{
+    remember::Question,
+    sandbox::{
+        bindings::request as wit,
+        state::{Request, State},
+    },
 };
 
 /// At most this many query parameters are looked at.
@@ -14,36 +17,47 @@ const PARAMETERS: usize = 256;
 impl wit::Host for State {
     fn method(&mut self) -> wasmtime::Result<String> {
         self.enter()?;
+        self.asked(Question::Method);
         let method = self.request.as_ref().map(|request| request.head.method.as_str().to_owned());
         self.answered(method.unwrap_or_default())
     }
 
     fn path(&mut self) -> wasmtime::Result<String> {
         self.enter()?;
+        self.asked(Question::Path);
         let path = self.request.as_ref().map(|request| request.head.uri.path().to_owned());
         self.answered(path.unwrap_or_default())
     }
 
     fn query(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
         self.enter()?;
-        let values = self.request.as_mut().map(|request| request.query(&name));
+        self.asked(Question::Query(name.as_str().into()));
+        let values = self.request.as_mut().map(|request| request.query(&name).map(str::to_owned).collect());
         self.answered_all(values.unwrap_or_default())
     }
 
     fn header(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
         self.enter()?;
-        let values = self.request.as_ref().map(|request| request.header(&name));
+        // What is no name is in no request.
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Ok(Vec::new()) };
+        self.asked(Question::Header(name.clone()));
+        let values = self.request.as_ref().map(|request| {
+            let values = request.header(&name);
+            values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+        });
         self.answered_all(values.unwrap_or_default())
     }
 
     fn peer_address(&mut self) -> wasmtime::Result<String> {
         self.enter()?;
+        self.asked(Question::Peer);
         let client = self.request.as_ref().map(|request| request.facts.client.to_string());
         self.answered(client.unwrap_or_default())
     }
 
     fn tls(&mut self) -> wasmtime::Result<Option<wit::TlsFacts>> {
         self.enter()?;
+        self.asked(Question::Tls);
         let Some(tls) = self.request.as_ref().and_then(|request| request.facts.tls.clone()) else { return Ok(None) };
         self.hand_over(tls.client.as_ref().map_or(0, |client| client.size()))?;
         let client_certificate = tls.client.map(|client| wit::ClientCertificate {
@@ -72,23 +86,12 @@ impl State {
 }
 
 impl Request {
-    fn header(&self, name: &str) -> Vec<String> {
-        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Vec::new();
-        };
-        // Credentials are for those who check them.
-        if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(&name) {
-            return Vec::new();
-        }
-        let values = self.head.headers.get_all(name).iter();
-        values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
-    }
-
-    fn query(&mut self, name: &str) -> Vec<String> {
+    /// The values of a query parameter, decoded.
+    pub fn query(&mut self, name: &str) -> impl Iterator<Item = &str> {
         let raw = self.head.uri.query();
         let parsed = self.query.get_or_insert_with(|| raw.map(parse_query).unwrap_or_default());
-        let wanted = parsed.iter().filter(|(given, _)| given == name);
-        wanted.map(|(_, value)| value.clone()).collect()
+        let wanted = parsed.iter().filter(move |(given, _)| given == name);
+        wanted.map(|(_, value)| value.as_str())
     }
 }
 

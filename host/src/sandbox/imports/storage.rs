@@ -1,7 +1,10 @@
 //! `skerry:registry/storage`.
 
+use std::sync::Arc;
+
 use super::failure::{changes, expectations};
 use crate::{
+    remember::Reason,
     sandbox::{
         bindings::{storage as wit, types},
         state::State,
@@ -14,10 +17,12 @@ impl wit::Host for State {
         self.enter()?;
         // A guest names a limit, and the host allocates: never more than its own.
         let limit = limit.min(self.shared.limits.object_in_memory);
+        let storage = Arc::clone(&self.shared.storage);
         let outcome = match Key::parse(&key) {
-            Ok(key) => self.shared.storage.read(&key, limit).await,
+            Ok(key) => self.look(Some(&key), storage.look_read(&key, limit)).await,
             Err(failure) => Err(failure),
         };
+        let outcome = self.noted(outcome);
         self.leave();
         if let Ok(bytes) = &outcome {
             self.hand_over(bytes.len())?;
@@ -27,10 +32,12 @@ impl wit::Host for State {
 
     async fn stat(&mut self, key: String) -> wasmtime::Result<Result<wit::Metadata, types::Failure>> {
         self.enter()?;
+        let storage = Arc::clone(&self.shared.storage);
         let outcome = match Key::parse(&key) {
-            Ok(key) => self.shared.storage.stat(&key).await,
+            Ok(key) => self.look(Some(&key), storage.look_stat(&key)).await,
             Err(failure) => Err(failure),
         };
+        let outcome = self.noted(outcome);
         self.leave();
         Ok(outcome.map(Into::into).map_err(Into::into))
     }
@@ -43,10 +50,15 @@ impl wit::Host for State {
     ) -> wasmtime::Result<Result<wit::Listing, types::Failure>> {
         self.enter()?;
         let parent = if parent.is_empty() { Ok(None) } else { Key::parse(&parent).map(Some) };
-        let outcome = match parent {
-            Ok(parent) => self.shared.storage.page(parent.as_ref(), after.as_deref(), limit).await,
-            Err(failure) => Err(failure),
+        let storage = Arc::clone(&self.shared.storage);
+        let outcome = match &parent {
+            Ok(parent) => {
+                let page = storage.look_page(parent.as_ref(), after.as_deref(), limit);
+                self.look(parent.as_ref(), page).await
+            }
+            Err(failure) => Err(failure.clone()),
         };
+        let outcome = self.noted(outcome);
         self.leave();
         if let Ok(listing) = &outcome {
             self.hand_over(listing.entries.iter().map(|(name, _)| name.len() + 16).sum())?;
@@ -60,6 +72,7 @@ impl wit::Host for State {
         change: Vec<wit::Change>,
     ) -> wasmtime::Result<Result<(), types::Failure>> {
         self.enter()?;
+        self.refuse(Reason::Wrote);
         let outcome = match parse(expect, change) {
             Ok((expect, changes)) => self.shared.storage.commit(expect, changes).await,
             Err(failure) => Err(failure),

@@ -6,6 +6,7 @@ use wasmtime::component::Resource;
 use super::storage::parse;
 use crate::{
     plane,
+    remember::Reason,
     sandbox::{
         bindings::{storage, types, uploads as wit},
         state::{State, UploadSlot},
@@ -120,6 +121,8 @@ impl State {
 
     fn opened(&mut self, outcome: Result<Box<dyn Upload>, Failure>) -> Answer<Handle> {
         self.leave();
+        // Its bytes come and go without a look that could be remembered.
+        self.refuse(Reason::Wrote);
         match outcome {
             Ok(upload) => Ok(Ok(self.table.push(UploadSlot(Some(upload)))?)),
             Err(failure) => Ok(Err(failure.into())),

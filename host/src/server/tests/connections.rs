@@ -29,21 +29,28 @@ async fn plain_on_tls() {
 
 #[tokio::test]
 async fn handshakes() {
-    let server = start(|options| {
-        options.limits.handshake_time = SHORT;
-        options.limits.handshakes = 1;
-    })
-    .await;
-    let silent = TcpStream::connect(server.address).await.unwrap();
-    let mut half = TcpStream::connect(server.address).await.unwrap();
-    half.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
-    // The one that says something holds the permit, till its time is over.
-    server.until("skerry_tls_handshakes_total{result=\"timed_out\"}", 2).await;
+    let stalled = async |address| {
+        let silent = TcpStream::connect(address).await.unwrap();
+        let mut half = TcpStream::connect(address).await.unwrap();
+        half.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
+        (silent, half)
+    };
+    let server = start(|options| options.limits.handshakes = 1).await;
+    let held = stalled(server.address).await;
+    server.until("skerry_connections", 2).await;
+    // Those that wait for their clients are in nobody's way.
     let mut client = server.tls("http/1.1").await;
     client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").await;
     client.answer("hello").await;
     assert_eq!(server.count("skerry_tls_handshakes_total{result=\"tls1.3\"}"), 1);
-    drop(silent);
+    assert_eq!(server.count("skerry_tls_handshakes_total{result=\"timed_out\"}"), 0);
+    drop(held);
+
+    let server = start(|options| options.limits.handshake_time = SHORT).await;
+    let held = stalled(server.address).await;
+    server.until("skerry_tls_handshakes_total{result=\"timed_out\"}", 2).await;
+    server.until("skerry_connections", 0).await;
+    drop(held);
 }
 
 #[tokio::test]

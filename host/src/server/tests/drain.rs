@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
+
 use super::support::{soon, start};
 use crate::server::Phase;
 
@@ -24,6 +26,53 @@ async fn lets_a_slow_download_finish() {
         client.until(&"s".repeat(1000)).await;
     }
     assert_eq!(client.rest().await, "");
+    server.stopped().await;
+}
+
+/// Those that were connected and not accepted: a proxy that sent them a push
+/// would not send it to another server.
+#[tokio::test]
+async fn answers_the_backlog() {
+    let server = start(|_| {}).await;
+    let mut waiting: Vec<_> = (0..50)
+        .map(|_| {
+            // Blocks this one thread, on which nobody accepts meanwhile.
+            let mut tcp = std::net::TcpStream::connect(server.plain).unwrap();
+            std::io::Write::write_all(&mut tcp, b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            tcp.set_nonblocking(true).unwrap();
+            tokio::net::TcpStream::from_std(tcp).unwrap()
+        })
+        .collect();
+    server.drain();
+    for tcp in &mut waiting {
+        let mut answer = String::new();
+        soon(tcp.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.contains("connection: close\r\n") && answer.ends_with("\r\n\r\nhello"), "{answer}");
+    }
+    server.stopped().await;
+}
+
+/// The same for a request that is on its way on a connection that is kept or new.
+#[tokio::test]
+async fn answers_what_is_on_its_way() {
+    let server = start(|_| {}).await;
+    let hello = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (mut plain, mut tls) = (server.plain().await, server.tls("http/1.1").await);
+    plain.send(hello).await;
+    plain.answer("hello").await;
+    tls.send(hello).await;
+    tls.answer("hello").await;
+    let mut begun = server.plain().await;
+    server.until("skerry_connections", 3).await;
+    server.drain();
+    // The listener is closed: the drain is seen.
+    soon(async { while tokio::net::TcpStream::connect(server.plain).await.is_ok() {} }).await;
+    plain.send(hello).await;
+    tls.send(hello).await;
+    begun.send(hello).await;
+    for answer in [plain.rest().await, tls.rest().await, begun.rest().await] {
+        assert!(answer.contains("connection: close\r\n") && answer.ends_with("\r\n\r\nhello"), "{answer}");
+    }
     server.stopped().await;
 }
 

@@ -6,5 +6,6 @@ mod connections;
 mod drain;
 mod framing;
 mod http2;
+mod proxied;
 mod requests;
 mod support;

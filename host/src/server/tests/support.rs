@@ -151,7 +151,7 @@ impl Handler for Test {
             "/panic" => panic!("on purpose"),
             _ => *response.status_mut() = StatusCode::NOT_FOUND,
         }
-        Ok(Answer { response, notes: vec![("note".into(), "a\nb".into())], guest_time: Duration::from_micros(7) })
+        Ok(Answer { response, notes: [("note".into(), "a\nb".into())].into(), guest_time: Duration::from_micros(7) })
     }
 
     fn failure_answer(&self, kind: HostFailure) -> (HeaderMap, Bytes) {
@@ -198,10 +198,11 @@ pub(super) async fn start(change: impl FnOnce(&mut Options)) -> Running {
     let tls = listen("127.0.0.1:0".parse().unwrap(), 128).unwrap();
     let plain = listen("127.0.0.1:0".parse().unwrap(), 128).unwrap();
     let (address, plain_address) = (tls.local_addr().unwrap(), plain.local_addr().unwrap());
-    let setup = |config: &Arc<ServerConfig>| TlsSetup { config: config.clone(), verifies_clients: false };
+    let setup =
+        |config: &Arc<ServerConfig>| TlsSetup { config: config.clone(), verifies_clients: false, challenges: None };
     let endpoints = vec![
-        Endpoint { listener: tls, tls: Some(Arc::new(move || setup(&config))) },
-        Endpoint { listener: plain, tls: None },
+        Endpoint { listener: tls, tls: Some(Arc::new(move || setup(&config))), kept: false },
+        Endpoint { listener: plain, tls: None, kept: false },
     ];
     let server = Server::new(options, handler.clone(), health.clone(), &metrics);
     let task = tokio::spawn(server.run(endpoints, shutdown));
@@ -216,13 +217,23 @@ impl Running {
 
     /// With TLS and this protocol.
     pub(super) async fn tls(&self, alpn: &str) -> Client<tokio_rustls::client::TlsStream<TcpStream>> {
+        self.tls_behind(b"", alpn).await
+    }
+
+    /// The same, after these bytes.
+    pub(super) async fn tls_behind(
+        &self,
+        first: &[u8],
+        alpn: &str,
+    ) -> Client<tokio_rustls::client::TlsStream<TcpStream>> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(self.roots.clone())
             .with_no_client_auth();
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-        let tcp = TcpStream::connect(self.address).await.unwrap();
+        let mut tcp = TcpStream::connect(self.address).await.unwrap();
+        tcp.write_all(first).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let io = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
         Client { io, got: Vec::new() }

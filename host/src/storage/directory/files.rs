@@ -2,7 +2,7 @@
 
 use std::{
     io::{IoSlice, IoSliceMut},
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
 };
 
 use bytes::Bytes;
@@ -33,13 +33,15 @@ pub(super) fn object_stat(file: impl AsFd, key: &Key) -> Result<Stat, Failure> {
 }
 
 /// An object of at most `limit` bytes, on a thread that may block.
-pub(super) fn whole(tree: &Tree, key: &Key, limit: u64) -> Result<Bytes, Failure> {
+pub(super) fn whole(tree: &Tree, key: &Key, limit: u64) -> Result<(Bytes, OwnedFd, Stat), Failure> {
     let file = tree.object(key, Wait::Yes).map_err(|errno| looking(errno, key))?;
-    let size = stamp::size(&object_stat(&file, key)?);
+    let stat = object_stat(&file, key)?;
+    let size = stamp::size(&stat);
     if size > limit {
         return Err(Failure::TooLarge(size));
     }
-    read_whole(&file, size).map_err(|errno| failure(errno, key))
+    let bytes = read_whole(&file, size).map_err(|errno| failure(errno, key))?;
+    Ok((bytes, file, stat))
 }
 
 /// The first `size` bytes; fewer if the file was cut meanwhile.

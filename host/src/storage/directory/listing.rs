@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     os::fd::OwnedFd,
     sync::{Arc, Mutex},
+    time::SystemTime,
 };
 
 use rustix::{
@@ -18,11 +19,12 @@ use super::{
     Inner,
     errors::{failure, looking},
     locks::guard,
-    stamp::{Stamp, kind},
+    read::split,
+    stamp::{SETTLED, Stamp, kind},
     tree::{Place, Wait},
 };
 use crate::storage::{
-    Failure, Key, Kind, Listing,
+    Failure, Key, Kind, Listing, Looked, Seen,
     key::{HOST_SEGMENT, is_segment},
 };
 
@@ -105,23 +107,21 @@ impl Listings {
 
 impl Inner {
     /// A page of the names in the directory at `place`.
-    pub(super) async fn page(
-        self: &Arc<Self>,
-        place: Place,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Listing, Failure> {
+    pub(super) async fn page(self: &Arc<Self>, place: Place, after: Option<&str>, limit: u32) -> Looked<Listing> {
         let limit = limit.min(MAX_PAGE) as usize;
         loop {
             let looked = match self.tree.look(place.as_ref(), Wait::No) {
-                Ok(stat) if kind(&stat) == Some(Kind::Directory) => Ok(Some(Stamp::of(&stat))),
+                Ok(stat) if kind(&stat) == Some(Kind::Directory) => Ok(Some(stat)),
                 Ok(_) => Err(Failure::WrongKind),
                 Err(Errno::AGAIN) => Ok(None),
                 Err(errno) => Err(looking(errno, "a directory")),
             };
-            let kept = looked.map(|stamp| stamp.and_then(|stamp| self.listings.find(&place, stamp)));
+            let kept = looked.map(|stat| {
+                let stat = stat?;
+                Some((self.listings.find(&place, Stamp::of(&stat))?, self.state(place.as_ref(), &stat)))
+            });
             let listing = match kept {
-                Ok(Some(names)) => Ok(cut(&names, after, limit)),
+                Ok(Some((names, seen))) => Ok((cut(&names, after, limit), seen)),
                 Ok(None) => {
                     let (inner, place, after) = (self.clone(), place.clone(), after.map(str::to_owned));
                     self.blocking(&self.pools.listings, move || inner.list(&place, after.as_deref(), limit)).await
@@ -129,12 +129,12 @@ impl Inner {
                 Err(failure) => Err(failure),
             };
             if !self.pending.settle(place.as_ref()).await {
-                return listing;
+                return split(listing);
             }
         }
     }
 
-    fn list(&self, place: &Place, after: Option<&str>, limit: usize) -> Result<Listing, Failure> {
+    fn list(&self, place: &Place, after: Option<&str>, limit: usize) -> Result<(Listing, Seen), Failure> {
         let failed = |errno: Errno| looking(errno, "a directory");
         // Asked first, since an open for listing calls both "not there" and
         // "no directory" the same.
@@ -142,19 +142,20 @@ impl Inner {
             return Err(Failure::WrongKind);
         }
         let directory = self.tree.directory(place.as_ref()).map_err(failed)?;
-        let before = Stamp::of(&fstat(&directory).map_err(failed)?);
+        let stat = fstat(&directory).map_err(failed)?;
+        let (before, seen) = (Stamp::of(&stat), self.state(place.as_ref(), &stat));
         if let Some(names) = self.listings.find(place, before) {
-            return Ok(cut(&names, after, limit));
+            return Ok((cut(&names, after, limit), seen));
         }
         let (mut names, whole) =
             self.names(&directory, place, after, limit).map_err(|errno| failure(errno, "listing a directory"))?;
         names.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let names = Arc::new(names);
         let unchanged = fstat(&directory).is_ok_and(|stat| Stamp::of(&stat) == before);
-        if whole && unchanged && before.settled() {
+        if whole && unchanged && before.settled(SystemTime::now(), SETTLED) {
             self.listings.keep(place, before, names.clone());
         }
-        Ok(cut(&names, after, limit))
+        Ok((cut(&names, after, limit), if unchanged { seen } else { Seen::Unknown }))
     }
 
     /// The names in a directory: all of them, or, where they are very many,

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 
 use super::tree::Place;
-use crate::storage::Key;
+use crate::storage::{Changing, Generations, Key};
 
 /// How a key is to be locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,9 +95,9 @@ impl Drop for Slot {
 }
 
 /// Keys that were changed and are not known to be on the disk.
-#[derive(Default)]
 pub(super) struct Pending {
     table: Mutex<Table>,
+    generations: Arc<Generations>,
 }
 
 #[derive(Default)]
@@ -116,9 +116,15 @@ pub(super) struct Marks {
     receiver: watch::Receiver<()>,
     /// Its end is what waiters see.
     _sender: watch::Sender<()>,
+    /// Ends after the marks: who sees no change under way need not wait.
+    changing: Changing,
 }
 
 impl Pending {
+    pub(super) fn new(generations: Arc<Generations>) -> Self {
+        Self { table: Mutex::default(), generations }
+    }
+
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         let table = guard(&self.table);
@@ -129,7 +135,8 @@ impl Pending {
         let (sender, receiver) = watch::channel(());
         let mut table = guard(&self.table);
         table.next += 1;
-        Marks { pending: self.clone(), id: table.next, places: Vec::new(), receiver, _sender: sender }
+        let changing = self.generations.changing();
+        Marks { pending: self.clone(), id: table.next, places: Vec::new(), receiver, _sender: sender, changing }
     }
 
     /// Waits for the disk if what was just seen at `place` may not be there
@@ -162,13 +169,22 @@ impl Marks {
         if self.places.contains(&place) {
             return;
         }
+        self.changing.place(place.as_ref());
         let mut table = guard(&self.pending.table);
         table.places.entry(place.clone()).or_default().push((self.id, self.receiver.clone()));
         self.places.push(place);
     }
 
+    /// A directory is about to be made where nothing is.
+    pub(super) fn made(&mut self, key: &Key) {
+        self.place(key.parent());
+        // Nobody waits for the disk at the directory itself: it is empty.
+        self.changing.place(Some(key));
+    }
+
     /// All at and below `key` is about to go.
     pub(super) fn tree(&mut self, key: Key) {
+        self.changing.tree(&key);
         guard(&self.pending.table).trees.push((self.id, key, self.receiver.clone()));
     }
 }

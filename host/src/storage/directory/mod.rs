@@ -7,6 +7,7 @@
 mod commit;
 mod errors;
 mod files;
+mod filesystems;
 mod flush;
 mod janitor;
 mod links;
@@ -28,12 +29,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, File};
 use tokio::sync::Semaphore;
 
 pub use self::options::{Durability, Options, Threads};
 use self::{
     errors::failure,
+    filesystems::Filesystems,
     flush::{Flusher, Known, Target},
     listing::Listings,
     locks::{Locks, Pending},
@@ -41,12 +43,15 @@ use self::{
     tree::Tree,
     uploads::Uploads,
 };
-use super::{Change, Expectation, Failure, Key, Listing, Metadata, Object, Storage, Upload};
+use super::{
+    Change, Expectation, Failure, Generations, Key, Listing, Looked, Metadata, Object, Seen, Storage, Trust, Upload,
+};
 
 /// Objects in a directory.
 pub struct Directory {
     inner: Arc<Inner>,
     folds: bool,
+    trust: Trust,
 }
 
 struct Inner {
@@ -61,6 +66,10 @@ struct Inner {
     flusher: Flusher,
     listings: Listings,
     uploads: Uploads,
+    generations: Arc<Generations>,
+    filesystems: Filesystems,
+    /// Held while the storage is open, one on each device.
+    _claims: Vec<File>,
 }
 
 struct Pools {
@@ -81,22 +90,29 @@ impl Directory {
     /// # Errors
     /// [`Failure::Io`] with what is wrong; [`Failure::Other`] with a sentence
     /// on a symbolic link near the root that is not allowed, or that leads
-    /// nowhere; [`Failure::Busy`] if another
-    /// process is starting and does not end.
+    /// nowhere, and where [`Options::exclusive`] and other processes do not go
+    /// together; [`Failure::Busy`] if another process is starting and does not
+    /// end.
     pub fn open(root: Dir, options: Options) -> Result<Arc<Self>, Failure> {
         let tree = Tree::open(root, &options.allowed_links)?;
         links::check(&tree)?;
         let flusher = Flusher::default();
-        let (stages, states) = match own(&tree, &flusher) {
+        let Own { stages, states, claims } = match own(&tree, &flusher, options.exclusive) {
             Ok(own) => own,
+            Err(Failure::ReadOnly) if options.exclusive => {
+                return Err(Failure::Other(String::from(
+                    "it is read-only and cannot be locked for this process alone: unset storage.filesystem.exclusive",
+                )));
+            }
             Err(Failure::ReadOnly) => {
                 tracing::warn!("the storage is read-only");
-                (Vec::new(), None)
+                Own::default()
             }
             Err(other) => return Err(other),
         };
         let pool = |size: usize| Arc::new(Semaphore::new(size.max(1)));
         let threads = &options.threads;
+        let generations = Arc::<Generations>::default();
         let inner = Arc::new(Inner {
             pools: Pools {
                 reads: pool(threads.reads),
@@ -111,13 +127,21 @@ impl Directory {
             stages,
             options,
             locks: Arc::default(),
-            pending: Arc::default(),
+            pending: Arc::new(Pending::new(generations.clone())),
             known: Known::default(),
             flusher,
+            generations,
+            filesystems: Filesystems::default(),
+            _claims: claims,
         });
         janitor::start(&inner);
         let folds = inner.default_stage().is_ok_and(|stage| stage.folds());
-        Ok(Arc::new(Self { inner, folds }))
+        let trust = match inner.glance(None) {
+            _ if inner.options.exclusive => Trust::Generations,
+            Seen::State(_) => Trust::Stamps,
+            Seen::Nothing | Seen::Unknown => Trust::Nothing,
+        };
+        Ok(Arc::new(Self { inner, folds, trust }))
     }
 
     /// What writes are worth here; `Weak` may come to light later than at the
@@ -157,12 +181,17 @@ impl Directory {
     }
 }
 
-type Own = (Vec<(u64, Arc<Stage>)>, Option<uploads::States>);
+/// What is the host's own, by device.
+#[derive(Default)]
+struct Own {
+    stages: Vec<(u64, Arc<Stage>)>,
+    states: Option<uploads::States>,
+    claims: Vec<File>,
+}
 
 /// Opens what is the host's own, on each device that objects lie on.
-fn own(tree: &Tree, flusher: &Flusher) -> Result<Own, Failure> {
-    let mut stages: Vec<(u64, Arc<Stage>)> = Vec::new();
-    let mut states = None;
+fn own(tree: &Tree, flusher: &Flusher, exclusive: bool) -> Result<Own, Failure> {
+    let Own { mut stages, mut states, mut claims } = Own::default();
     // The root is last in the list, and first here: the states are there.
     for base in tree.bases().iter().rev() {
         if base.place.is_some() && stages.iter().any(|(device, _)| *device == base.device) {
@@ -170,6 +199,7 @@ fn own(tree: &Tree, flusher: &Flusher) -> Result<Own, Failure> {
         }
         let home = stage::home(&base.dir)?;
         let _starting = stage::lock_start(&home)?;
+        claims.push(stage::claim(&home, exclusive)?);
         let stage = Stage::open(&home)?;
         if base.place.is_none() {
             states = Some(uploads::States::open(&home, stage.clone())?);
@@ -178,7 +208,7 @@ fn own(tree: &Tree, flusher: &Flusher) -> Result<Own, Failure> {
         flusher.sync(vec![Target::Directory(Arc::new(directory))])?;
         stages.push((base.device, stage));
     }
-    Ok((stages, states))
+    Ok(Own { stages, states, claims })
 }
 
 impl Inner {
@@ -213,16 +243,28 @@ impl Inner {
 
 #[async_trait]
 impl Storage for Directory {
-    async fn read(&self, key: &Key, limit: u64) -> Result<Bytes, Failure> {
+    async fn look_read(&self, key: &Key, limit: u64) -> Looked<Bytes> {
         self.inner.read(key, limit).await
     }
 
-    async fn stat(&self, key: &Key) -> Result<Metadata, Failure> {
+    async fn look_stat(&self, key: &Key) -> Looked<Metadata> {
         self.inner.stat(key).await
     }
 
-    async fn page(&self, parent: Option<&Key>, after: Option<&str>, limit: u32) -> Result<Listing, Failure> {
+    async fn look_page(&self, parent: Option<&Key>, after: Option<&str>, limit: u32) -> Looked<Listing> {
         self.inner.page(parent.cloned(), after, limit).await
+    }
+
+    fn glance(&self, place: Option<&Key>) -> Seen {
+        self.inner.glance(place)
+    }
+
+    fn generations(&self) -> &Arc<Generations> {
+        &self.inner.generations
+    }
+
+    fn trust(&self) -> Trust {
+        self.trust
     }
 
     async fn commit(&self, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure> {

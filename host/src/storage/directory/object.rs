@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::{Inner, errors::failure, files};
-use crate::storage::{Failure, Object};
+use crate::storage::{Failure, Object, Seen};
 
 /// More is never read at once, whoever asks.
 const MAX_CHUNK: usize = 1 << 20;
@@ -16,6 +16,7 @@ pub(super) struct Opened {
     pub(super) inner: Arc<Inner>,
     pub(super) file: Arc<OwnedFd>,
     pub(super) size: u64,
+    pub(super) seen: Seen,
 }
 
 impl Opened {
@@ -34,6 +35,10 @@ fn ended() -> Failure {
 impl Object for Opened {
     fn size(&self) -> u64 {
         self.size
+    }
+
+    fn seen(&self) -> Seen {
+        self.seen
     }
 
     fn try_chunk(&self, offset: u64, max: usize) -> Option<Result<Bytes, Failure>> {

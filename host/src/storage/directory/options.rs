@@ -10,6 +10,9 @@ pub struct Options {
     /// Keys of directories that may be symbolic links, to another disk say.
     /// They are followed once, when the directory is opened; no other link is.
     pub allowed_links: Vec<Key>,
+    /// Whether no other process may have the storage open, nor writes to it:
+    /// a second Skerry is refused, and others are the operator's care.
+    pub exclusive: bool,
     /// Uploads that requests use at once; one more is `Busy`.
     pub max_open_uploads: usize,
     /// Uploads that stay open between two requests.
@@ -42,6 +45,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             allowed_links: Vec::new(),
+            exclusive: false,
             max_open_uploads: 4096,
             idle_uploads: 256,
             idle_upload: Duration::from_secs(60),

@@ -66,6 +66,25 @@ pub(super) fn lock_start(home: &Dir) -> Result<File, Failure> {
     Err(Failure::Busy)
 }
 
+/// Says, until the file is closed, that this process uses the storage: alone,
+/// or beside others that do not insist on that.
+pub(super) fn claim(home: &Dir, exclusive: bool) -> Result<File, Failure> {
+    let file = private_file(home, "use.lock")?;
+    let how = if exclusive { FlockOperation::NonBlockingLockExclusive } else { FlockOperation::NonBlockingLockShared };
+    match flock(&file, how) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) if exclusive => Err(Failure::Other(String::from(
+            "storage.filesystem.exclusive is set, and another process of Skerry uses the directory: end that one \
+             first, or unset it",
+        ))),
+        Err(Errno::WOULDBLOCK) => Err(Failure::Other(String::from(
+            "another process of Skerry uses the directory alone (storage.filesystem.exclusive): end that one first, \
+             or unset it there",
+        ))),
+        Err(errno) => Err(failure(errno, "locking the storage")),
+    }
+}
+
 /// This process's own part of `<base>/.skerry/tmp`.
 pub(super) struct Stage {
     tmp: Dir,

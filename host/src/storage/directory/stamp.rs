@@ -1,28 +1,14 @@
 //! What tells one state of a file from another.
 
-use std::{
-    os::fd::AsFd,
-    time::{Duration, SystemTime},
-};
+use std::{os::fd::AsFd, time::Duration};
 
 use rustix::fs::{AtFlags, FileType, Stat, StatxFlags, statx};
 
-use crate::storage::{Failure, Kind, Metadata};
+pub(super) use crate::storage::Stamp;
+use crate::storage::{Failure, Kind, Metadata, seen::time};
 
-/// Clocks of filesystems tick in steps of up to two seconds: what is younger
-/// may change again under the same stamp (git's "racily clean" rule).
-const SETTLED: Duration = Duration::from_secs(2);
-
-/// Device, inode, size and times: equal stamps that have settled mean equal
-/// content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub device: u64,
-    pub inode: u64,
-    pub size: u64,
-    pub modified: (i64, u64),
-    pub changed: (i64, u64),
-}
+/// The age at which a kept listing's stamp counts.
+pub(super) const SETTLED: Duration = Duration::from_secs(2);
 
 impl Stamp {
     // The types of these fields differ between the platforms of Linux.
@@ -41,17 +27,6 @@ impl Stamp {
     pub(super) fn same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
-
-    /// Whether both times are at least two seconds ago.
-    pub(super) fn settled(&self) -> bool {
-        let Some(edge) = SystemTime::now().checked_sub(SETTLED) else { return false };
-        time(self.modified) <= edge && time(self.changed) <= edge
-    }
-}
-
-fn time((seconds, nanoseconds): (i64, u64)) -> SystemTime {
-    let whole = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    SystemTime::UNIX_EPOCH + whole + Duration::from_nanos(nanoseconds)
 }
 
 /// Bytes of a file.

@@ -131,6 +131,11 @@ impl Tree {
         fstat(self.resolve(place, OFlags::PATH | OFlags::NOFOLLOW, wait)?)
     }
 
+    /// A handle of what is at a place, good for questions about it alone.
+    pub(super) fn handle(&self, place: Option<&Key>) -> Result<OwnedFd, Errno> {
+        self.resolve(place, OFlags::PATH | OFlags::NOFOLLOW, Wait::Yes)
+    }
+
     /// Opens an object for reading. What was opened may still be a pipe or a
     /// device: it did not block, and the caller looks.
     pub(super) fn object(&self, key: &Key, wait: Wait) -> Result<OwnedFd, Errno> {
@@ -178,14 +183,14 @@ impl Tree {
     }
 
     /// Opens a directory, made if need be with those above it. `made` is told
-    /// of each directory before a name is made in it.
-    pub(super) fn make_directory(&self, place: Option<&Key>, made: &mut dyn FnMut(Place)) -> Result<OwnedFd, Errno> {
+    /// of each before it is made.
+    pub(super) fn make_directory(&self, place: Option<&Key>, made: &mut dyn FnMut(&Key)) -> Result<OwnedFd, Errno> {
         for _ in 0..TRIES {
             match (self.directory(place), place) {
                 (Err(Errno::NOENT), Some(key)) => {
                     let parent = key.parent();
                     let above = self.make_directory(parent.as_ref(), made)?;
-                    made(parent);
+                    made(key);
                     match mkdirat(&above, key.name(), DIRECTORY) {
                         // Somebody else made it, or removed what is above.
                         Ok(()) | Err(Errno::EXIST | Errno::NOENT) => {}

@@ -73,8 +73,8 @@ fn modes() {
         (VerifyIfGiven, true, [true, true, false, false, false]),
         (RequireAndVerify, true, [false, true, false, false, false]),
     ] {
-        files.client_auth = mode;
-        files.client_cas = if cas { vec![ca.clone()] } else { Vec::new() };
+        files.policy.client_auth = mode;
+        files.policy.client_cas = if cas { vec![ca.clone()] } else { Vec::new() };
         let loaded = load(&files).unwrap();
         assert_eq!(loaded.verifies_clients, matches!(mode, VerifyIfGiven | RequireAndVerify));
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -96,8 +96,8 @@ fn authorities_that_are_none() {
     fs::write(&files.certificate, &good.certificate).unwrap();
     fs::write(&files.key, &good.key).unwrap();
     let ca = directory.path().join("clients.pem");
-    files.client_auth = ClientAuth::RequireAndVerify;
-    files.client_cas = vec![ca.clone()];
+    files.policy.client_auth = ClientAuth::RequireAndVerify;
+    files.policy.client_cas = vec![ca.clone()];
     let not_der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (text, sentence) in [
         (Option::None, "clients.pem: there is no such file"),

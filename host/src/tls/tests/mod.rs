@@ -167,18 +167,19 @@ fn versions_suites_and_protocols() {
     assert_eq!(suite(&files, BOTH).unwrap().1, "h2");
     assert!(suite(&files, BOTH).unwrap().0.starts_with("TLS13_"));
     assert!(suite(&files, ONLY_12).unwrap().0.starts_with("TLS_ECDHE_ECDSA"));
-    files.http2 = false;
+    files.policy.http2 = false;
     assert_eq!(suite(&files, BOTH).unwrap().1, "http/1.1");
-    files.suites = vec!["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256".into(), "TLS_RSA_WITH_AES_128_CBC_SHA".into()];
+    files.policy.suites =
+        vec!["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256".into(), "TLS_RSA_WITH_AES_128_CBC_SHA".into()];
     assert_eq!(suite(&files, ONLY_12).unwrap().0, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256");
     assert_eq!(
         load(&files).unwrap().warnings,
         ["`http.tls.ciphersuites`: TLS_RSA_WITH_AES_128_CBC_SHA is not supported, and is left out"]
     );
-    files.suites = vec!["TLS_RSA_WITH_AES_128_CBC_SHA".into()];
+    files.policy.suites = vec!["TLS_RSA_WITH_AES_128_CBC_SHA".into()];
     assert!(matches!(load(&files), Err(TlsError::NoSuite)));
-    files.suites = vec!["TLS_AES_128_GCM_SHA256".into()];
-    files.minimum = TlsVersion::V13;
+    files.policy.suites = vec!["TLS_AES_128_GCM_SHA256".into()];
+    files.policy.minimum = TlsVersion::V13;
     assert!(suite(&files, ONLY_12).is_err());
     assert_eq!(load(&files).unwrap().warnings, [""; 0]);
     assert!(suite(&files, BOTH).unwrap().0.starts_with("TLS13_"));
@@ -290,7 +291,8 @@ fn local_authority() {
     // Near its end, missing, torn or mixed up, the leaf is made anew.
     local(&directory, &wanted(), true, now + Duration::from_secs(800 * 24 * 3600)).unwrap();
     assert!(read("leaf.pem") != leaf && read("ca.pem") == ca);
-    for (name, bytes) in [("leaf.pem", &b""[..]), ("leaf.key", b"x"), ("leaf.pem", &ca), ("leaf.key.new", b"rubbish")] {
+    for (name, bytes) in [("leaf.pem", &b""[..]), ("leaf.key", b"x"), ("leaf.pem", &ca), (".leaf.key.new", b"rubbish")]
+    {
         fs::write(directory.join(name), bytes).unwrap();
         let healed = local(&directory, &wanted(), true, now).unwrap();
         assert!(!healed.new);

@@ -28,7 +28,7 @@ fn a_certificate_for_each_name() {
     };
     // Who it is that answers to a name, with a certificate that has it.
     for strict in [false, true] {
-        files.strict = strict;
+        files.policy.strict = strict;
         for (name, expected) in [
             ("main.example", Some("main.crt")),
             // By an address a client asks for no name.
@@ -53,14 +53,15 @@ fn a_certificate_for_each_name() {
         (true, "other.example", "no server certificate chain resolved"),
         (true, "a.b.wild.example", "no server certificate chain resolved"),
     ] {
-        files.strict = strict;
+        files.policy.strict = strict;
         let loaded = load(&files).unwrap();
         let error = handshake(&loaded.config, client(&directory.join("main.crt"), BOTH), name).unwrap_err();
         assert!(error.to_string().contains(expected), "{name}: {error}");
     }
     // With no certificate for an address, who names nothing gets nothing.
     let (certificate, key) = files.others.remove(0);
-    let only = TlsFiles { strict: true, ..TlsFiles::pair(certificate, key, true) };
+    let mut only = TlsFiles::pair(certificate, key, true);
+    only.policy.strict = true;
     let error = handshake(&load(&only).unwrap().config, client(&only.certificate, BOTH), "127.0.0.1").unwrap_err();
     assert!(error.to_string().contains("no server certificate chain resolved"), "{error}");
 }

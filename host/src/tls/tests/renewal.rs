@@ -158,8 +158,8 @@ fn sessions_end_with_what_they_were_made_under() {
     let ca = directory.path().join("clients.pem");
     let authority = Authority::new(&ca);
     let shown = authority.sign(|_| {});
-    files.client_auth = ClientAuth::RequireAndVerify;
-    files.client_cas = vec![ca.clone()];
+    files.policy.client_auth = ClientAuth::RequireAndVerify;
+    files.policy.client_cas = vec![ca.clone()];
     let mut served = serve(directory, files);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let client = with(&served.files.certificate, &[version], Some(&shown));

@@ -6,6 +6,34 @@
 
 wit_bindgen::generate!({ path: "../../../wit", world: "registry", generate_all });
 
+/// Unpredictable numbers, as modules get them.
+mod wasi {
+    wit_bindgen::generate!({
+        inline: "
+            package skerry:misbehave-randomness;
+
+            world randomness {
+                import wasi:random/random@0.2.0;
+            }
+
+            package wasi:random@0.2.0 {
+                interface random {
+                    get-random-bytes: func(len: u64) -> list<u8>;
+                    get-random-u64: func() -> u64;
+                }
+            }
+        ",
+        world: "skerry:misbehave-randomness/randomness",
+        generate_all,
+    });
+}
+
+use std::{
+    collections::HashMap,
+    io::Read,
+    time::{Duration, Instant, SystemTime},
+};
+
 use exports::skerry::registry::handler::{Content, Guest, HostAnswer, HostFailure, Progress, Response, Slice, Task};
 use skerry::registry::{
     body, request,
@@ -127,7 +155,10 @@ impl Guest for Module {
                 let shown = request::header("authorization").len() + request::header("Cookie").len();
                 text(200, &shown.to_string())
             }
-            _ => text(404, "no such misbehaviour"),
+            path => match path.strip_prefix("/remember/") {
+                Some(what) => remember(what),
+                None => text(404, "no such misbehaviour"),
+            },
         }
     }
 
@@ -138,6 +169,72 @@ impl Guest for Module {
 
     fn tend(_: Task, _: Option<String>, _: u32) -> Result<Progress, String> {
         Err("this module tends nothing".to_owned())
+    }
+}
+
+/// Answers that depend on one thing each.
+fn remember(what: &str) -> Response {
+    match what {
+        "nothing" => text(200, "nothing"),
+        "refusal" => text(404, "nothing"),
+        "error" => text(503, "nothing"),
+        "notes" => Response { notes: vec![("event".to_owned(), "seen".to_owned())], ..text(200, "noted") },
+        "location" => answer(201, &[("location", "/remember/nothing")], Content::Empty),
+        "method" => text(200, &request::method()),
+        "query" => text(200, &format!("{:?}", request::query("a"))),
+        "header" => text(200, &format!("{:?}", request::header("X-Asked"))),
+        "credentials" => {
+            let shown = request::header("authorization").len() + request::header("Cookie").len();
+            text(200, &shown.to_string())
+        }
+        "peer" => text(200, &request::peer_address()),
+        "tls" => text(200, &format!("{:?}", request::tls())),
+        "length" => text(200, &format!("{:?}", body::length())),
+        "body" => text(200, &format!("{:?}", body::read(1 << 10))),
+        "clock" => text(200, &format!("{:?}", SystemTime::now())),
+        "monotonic" => text(200, &format!("{:?}", Instant::now())),
+        "random" => text(200, &wasi::wasi::random::random::get_random_u64().to_string()),
+        "hash-map" => {
+            let map: HashMap<u32, u32> = (0..100).map(|n| (n, n)).collect();
+            text(200, &format!("{:?}", map.keys().collect::<Vec<_>>()))
+        }
+        "sleep" => {
+            std::thread::sleep(Duration::from_millis(1));
+            text(200, "slept")
+        }
+        "log" => {
+            eprintln!("a line of the module");
+            text(200, "logged")
+        }
+        "stdin" => text(200, &format!("{:?}", std::io::stdin().read(&mut [0; 8]))),
+        "environment" => text(200, &format!("{:?}", std::env::vars().collect::<Vec<_>>())),
+        "files" => text(200, &format!("{:?}", std::fs::read("/object").is_ok())),
+        "read" => text(200, &format!("{:?}", storage::read("r/object", 1 << 10))),
+        "stat" => text(200, &format!("{:?}", storage::stat("r/object").map(|found| found.size))),
+        "page" => text(200, &format!("{:?}", storage::page("r", None, 100).map(|page| page.entries.len()))),
+        "too-large" => text(200, &format!("{:?}", storage::read("r/object", 1))),
+        "slice" => match storage::stat("r/object") {
+            Ok(found) => slice("r/object", 0, found.size),
+            Err(failure) => text(404, &format!("{failure:?}")),
+        },
+        "blind-slice" => slice("r/object", 0, 3),
+        "write" => {
+            let put = storage::commit(&[], &[Change::Put(("w/object".to_owned(), b"x".to_vec()))]);
+            text(200, &format!("{put:?}"))
+        }
+        "upload" => text(200, &format!("{:?}", Upload::temporary().map(|upload| upload.offset()))),
+        "many" => {
+            let found = (0..65).filter(|n| storage::stat(&format!("r/{n}")).is_ok());
+            text(200, &found.count().to_string())
+        }
+        "large" => answer(200, &[], Content::Bytes(vec![b'x'; 2 << 20])),
+        // What it is told decides what it asks next.
+        "tree" => match request::query("by").first().map(String::as_str) {
+            Some("header") => text(200, &format!("{:?}", request::header("X-Asked"))),
+            Some("storage") => text(200, &format!("{:?}", storage::read("r/object", 1 << 10))),
+            _ => text(200, "by nothing"),
+        },
+        _ => text(404, "no such dependence"),
     }
 }
 

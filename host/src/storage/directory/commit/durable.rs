@@ -21,9 +21,9 @@ impl Run<'_> {
             return Ok(directory.clone());
         }
         let mut made = Vec::new();
-        let opened = self.inner.tree.make_directory(place.as_ref(), &mut |parent: Place| {
-            self.marks.place(parent.clone());
-            made.push(parent);
+        let opened = self.inner.tree.make_directory(place.as_ref(), &mut |key| {
+            self.marks.made(key);
+            made.push(key.parent());
         });
         for parent in made {
             self.inner.listings.forget(&parent);

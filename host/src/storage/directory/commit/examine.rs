@@ -19,7 +19,7 @@ impl Run<'_> {
             },
             Expectation::Present(key) => (key, self.present(key)?),
             Expectation::Equals(key, bytes) => match files::whole(tree, key, bytes.len() as u64) {
-                Ok(found) => (key, found == *bytes),
+                Ok((found, ..)) => (key, found == *bytes),
                 Err(Failure::NotFound | Failure::WrongKind | Failure::TooLarge(_)) => (key, false),
                 Err(other) => return Err(other),
             },

@@ -5,6 +5,7 @@
 
 mod changes;
 mod planted;
+mod seen;
 mod uploads;
 
 use std::{

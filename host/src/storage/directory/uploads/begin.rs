@@ -108,9 +108,17 @@ impl Drop for Stop {
 /// a power cut may take an upload that received nothing.
 fn make(inner: &Arc<Inner>, key: &Key, beside: &[(Key, Bytes)]) -> Result<OwnedFd, Failure> {
     let parent = key.parent();
-    let made = &mut |place| inner.listings.forget(&place);
+    let mut changing = inner.generations.changing();
+    changing.place(parent.as_ref());
+    let made = &mut |key: &Key| {
+        changing.place(Some(key));
+        changing.place(key.parent().as_ref());
+        inner.listings.forget(&key.parent());
+    };
     let directory =
         inner.tree.make_directory(parent.as_ref(), made).map_err(|errno| failure(errno, "making a directory"))?;
+    changing.place(Some(key));
+    beside.iter().for_each(|(key, _)| changing.place(Some(key)));
     inner.listings.forget(&parent);
     let mut done = Vec::new();
     let result = (|| {

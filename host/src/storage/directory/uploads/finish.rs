@@ -123,6 +123,9 @@ fn remove_directory(inner: &Arc<Inner>, key: &Key) -> Result<(), Failure> {
     inner.forget_state(key);
     let Some(directory) = key.parent() else { return Ok(()) };
     let above = directory.parent();
+    let mut changing = inner.generations.changing();
+    changing.tree(&directory);
+    changing.place(above.as_ref());
     let stage = inner.stage(Some(key))?;
     let trash = format!("{TRASH}{}", stage.name());
     let opened = inner.tree.directory(above.as_ref());

@@ -30,7 +30,7 @@ use tokio::{
 use self::live::Live;
 pub(super) use self::states::States;
 use super::{Inner, locks::guard};
-use crate::storage::{Failure, Key};
+use crate::storage::{Changing, Failure, Key};
 
 /// All uploads of this process that are open.
 pub(super) struct Uploads {
@@ -60,6 +60,8 @@ struct Lease {
     key: Option<Key>,
     live: Option<Box<Live>>,
     _permit: OwnedSemaphorePermit,
+    /// Bytes come in as long as this lives.
+    _changing: Changing,
 }
 
 impl Uploads {
@@ -119,7 +121,13 @@ impl Inner {
                 },
             }
         }
-        Ok(Lease { inner: self.clone(), key, live, _permit: permit })
+        let mut changing = self.generations.changing();
+        // Where stamps are looked at, they tell of bytes that come in, and a
+        // slow upload is to keep nobody from what shares its counter.
+        if self.options.exclusive {
+            key.iter().for_each(|key| changing.place(Some(key)));
+        }
+        Ok(Lease { inner: self.clone(), key, live, _permit: permit, _changing: changing })
     }
 
     /// Syncs and closes what was idle for `at_least`, or longest while more
@@ -170,6 +178,9 @@ impl Inner {
     /// Takes the data of a broken upload away, so that nobody goes on from
     /// bytes that the disk may not have.
     fn discard(&self, key: &Key) {
+        let mut changing = self.generations.changing();
+        changing.place(Some(key));
+        changing.place(key.parent().as_ref());
         if let Ok(directory) = self.tree.directory(key.parent().as_ref()) {
             let _ = rustix::fs::unlinkat(directory, key.name(), rustix::fs::AtFlags::empty());
         }
