@@ -188,7 +188,7 @@ impl Cut {
 impl fmt::Write for Cut {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         let room = LONGEST.saturating_sub(self.length);
-        match more.char_indices().nth(room) {
+        match if more.len() <= room { None } else { more.char_indices().nth(room) } {
             None => {
                 self.text.push_str(more);
                 self.length += more.chars().count();

@@ -200,7 +200,7 @@ impl Sandbox {
         let Some(permit) = self.shared.instances.admit().await else {
             return (Err(Failed::Busy), Duration::ZERO);
         };
-        let id = request.facts.request_id.clone();
+        let id = request.facts.request_id;
         let mut state = State::new(Arc::clone(&self.shared), Some(request), Some(permit));
         state.trail = trail.take();
         let mut store = store(&self.engine, &self.shared, state);
@@ -210,7 +210,7 @@ impl Sandbox {
         };
         let state = store.data_mut();
         *trail = state.trail.take();
-        state.output.log(&id);
+        state.output.log(id);
         let guest = state.meter.guest();
         let outcome = outcome.map_err(|cause| describe(&cause));
         let checked = outcome.and_then(|response| {

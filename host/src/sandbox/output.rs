@@ -1,7 +1,7 @@
 //! What guests write to their standard output and error: lines for the log.
 
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -28,7 +28,7 @@ struct Kept {
 
 impl GuestOutput {
     /// Logs what was written, if anything was.
-    pub fn log(&self, request: &str) {
+    pub fn log(&self, request: impl fmt::Display) {
         let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if kept.bytes.is_empty() && kept.dropped == 0 {
             return;
@@ -37,11 +37,11 @@ impl GuestOutput {
         for line in text.lines().take(LINES) {
             // A guest's line may hold what a client sent: no control
             // character of it reaches a terminal.
-            tracing::info!(target: "guest", request, "{}", line.escape_debug());
+            tracing::info!(target: "guest", %request, "{}", line.escape_debug());
         }
         let more = text.lines().count().saturating_sub(LINES);
         if kept.dropped > 0 || more > 0 {
-            tracing::warn!(target: "guest", request, bytes = kept.dropped, lines = more, "the guest wrote more than is logged");
+            tracing::warn!(target: "guest", %request, bytes = kept.dropped, lines = more, "the guest wrote more than is logged");
         }
     }
 

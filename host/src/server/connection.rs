@@ -43,7 +43,7 @@ use crate::tls::ClientCertificate;
 /// Who is at the other end.
 pub(super) struct Peer {
     pub(super) address: IpAddr,
-    pub(super) tls: Option<TlsFacts>,
+    pub(super) tls: Option<Arc<TlsFacts>>,
     pub(super) pulse: Arc<Pulse>,
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn serve(
     .await;
     let Some(Opened { stream, address, share: _share, facts, multiplexed }) = opened else { return };
     pulse.begin(multiplexed);
-    let peer = Arc::new(Peer { address, tls: facts, pulse });
+    let peer = Arc::new(Peer { address, tls: facts.map(Arc::new), pulse });
     if multiplexed {
         Box::pin(http2(shared, stream, peer, shutdown)).await;
     } else {

@@ -1,6 +1,6 @@
 //! Text from strangers, made fit for a log.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// Bytes that print on one line, with nothing that a terminal obeys: control
 /// bytes, backslashes, quotes and all that is not ASCII become `\xNN`; what is
@@ -13,15 +13,22 @@ pub fn escaped(bytes: &[u8]) -> Escaped<'_> {
 #[derive(Clone, Copy)]
 pub struct Escaped<'a>(&'a [u8]);
 
+/// ASCII that prints and means nothing.
+const fn plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'"')
+}
+
 /// Bytes of one field that are shown.
 const SHOWN: usize = 1024;
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.iter().take(SHOWN) {
-            match byte {
-                b'\\' | b'"' | 0..0x20 | 0x7f.. => write!(f, "\\x{byte:02x}")?,
-                byte => f.write_char(char::from(*byte))?,
+        let shown = self.0.get(..SHOWN).unwrap_or(self.0);
+        for run in shown.chunk_by(|one, other| plain(*one) && plain(*other)) {
+            match (run, std::str::from_utf8(run)) {
+                ([byte], _) if !plain(*byte) => write!(f, "\\x{byte:02x}")?,
+                (_, Ok(text)) => f.write_str(text)?,
+                (_, Err(_)) => {}
             }
         }
         if self.0.len() > SHOWN { f.write_str("…") } else { Ok(()) }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts};
 
+use super::request_id::RequestId;
 use crate::{plane::Body, tls::ClientCertificate};
 
 /// Answers requests. The server does the rest: framing, limits, logs, the
@@ -24,11 +25,11 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// For logs and for answers to failures; made by the server.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// The client, as the connection or a trusted proxy names it.
     pub client: IpAddr,
     /// The TLS connection that ends here, if one does.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 /// What is known of a TLS connection.

@@ -47,5 +47,6 @@ pub use self::{
     health::Health,
     listen::{ACME_TLS, Challenges, Endpoint, TlsSetup, TlsSource, listen},
     options::{Limits, Options},
+    request_id::RequestId,
     shutdown::{Phase, Shutdown, Trigger},
 };

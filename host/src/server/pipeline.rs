@@ -29,7 +29,8 @@ use super::{
     options::Options,
     pulse::Active,
     record::{Record, Sent},
-    request_id, rewrite,
+    request_id::RequestId,
+    rewrite,
 };
 
 /// What all requests share.
@@ -66,8 +67,8 @@ impl Pipeline {
     /// Answers one request.
     pub(super) async fn serve(&self, peer: &Peer, active: Active, request: Request<Incoming>) -> Response<Sent> {
         let (mut head, body) = request.into_parts();
-        let id = request_id::next();
-        let mut record = Record::begin(&head, id.clone(), peer.address, active, self.meters.clone());
+        let id = RequestId::next();
+        let mut record = Record::begin(&head, id, peer.address, active, self.meters.clone());
         let has_body = !body.is_end_stream();
         let (version, method) = (head.version, head.method.clone());
 
@@ -79,7 +80,7 @@ impl Pipeline {
         let answer = match admitted {
             Err(failure) => Err(Fault { failure, cause: String::new(), guest_time: Duration::ZERO }),
             Ok(()) => {
-                let facts = Facts { request_id: id.clone(), client: origin.client, tls: peer.tls.clone() };
+                let facts = Facts { request_id: id, client: origin.client, tls: peer.tls.clone() };
                 self.guarded(self.handler.handle(head, body, Arc::new(facts))).await
             }
         };
@@ -98,7 +99,7 @@ impl Pipeline {
         answer::frame(&mut response, &method);
         rewrite::rewrite(response.headers_mut(), &base);
         if response.status().is_server_error()
-            && let Ok(id) = HeaderValue::try_from(id)
+            && let Ok(id) = HeaderValue::try_from(id.to_string())
         {
             response.headers_mut().insert(answer::REQUEST_ID, id);
         }

@@ -19,7 +19,7 @@ use http::{
 use http_body::{Body as _, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{escape::escaped, handler::Notes, meters::Meters, pulse::Active};
+use super::{escape::escaped, handler::Notes, meters::Meters, pulse::Active, request_id::RequestId};
 use crate::{metrics::Held, plane::Body};
 
 /// One request. Dropping it writes it down: when the last byte of the answer
@@ -29,7 +29,7 @@ pub(super) struct Record {
     meters: Arc<Meters>,
     _in_flight: Held,
     started: Instant,
-    id: String,
+    id: RequestId,
     method: Method,
     uri: Uri,
     version: Version,
@@ -49,7 +49,7 @@ pub(super) struct Record {
 
 impl Record {
     /// A request begins.
-    pub(super) fn begin(head: &Parts, id: String, client: IpAddr, pulse: Active, meters: Arc<Meters>) -> Box<Self> {
+    pub(super) fn begin(head: &Parts, id: RequestId, client: IpAddr, pulse: Active, meters: Arc<Meters>) -> Box<Self> {
         let declared = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Box::new(Self {
             _in_flight: meters.in_flight.hold(),

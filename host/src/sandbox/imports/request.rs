@@ -60,7 +60,7 @@ impl wit::Host for State {
         self.asked(Question::Tls);
         let Some(tls) = self.request.as_ref().and_then(|request| request.facts.tls.clone()) else { return Ok(None) };
         self.hand_over(tls.client.as_ref().map_or(0, |client| client.size()))?;
-        let client_certificate = tls.client.map(|client| wit::ClientCertificate {
+        let client_certificate = tls.client.as_ref().map(|client| wit::ClientCertificate {
             verified: client.verified,
             subject: client.subject.clone(),
             dns_names: client.dns_names.clone(),
@@ -69,7 +69,8 @@ impl wit::Host for State {
             addresses: client.addresses.clone(),
             sha256: client.fingerprint.clone(),
         });
-        Ok(Some(wit::TlsFacts { version: tls.version.to_owned(), server_name: tls.server_name, client_certificate }))
+        let server_name = tls.server_name.clone();
+        Ok(Some(wit::TlsFacts { version: tls.version.to_owned(), server_name, client_certificate }))
     }
 }
 

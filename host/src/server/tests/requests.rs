@@ -60,7 +60,7 @@ async fn keep_alive() {
     let (_, facts) = server.handler.seen.lock().unwrap().take().unwrap();
     let tls = facts.tls.as_ref().unwrap();
     assert_eq!((tls.version, tls.server_name.as_deref()), ("1.3", Some("localhost")));
-    assert!(facts.client.is_loopback() && facts.request_id.len() == 16);
+    assert!(facts.client.is_loopback() && facts.request_id.to_string().len() == 16);
 }
 
 #[tokio::test]
