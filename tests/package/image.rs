@@ -14,7 +14,7 @@ use skerry_tests::{
 /// Of a binary with no compiler.
 const LARGEST: u64 = 20_000_000;
 
-/// The binary, less its symbols, as the profile `dist` has it.
+/// The binary, less its symbols, as the profile `dist` has it, by its names.
 fn stripped(directory: &Path) -> PathBuf {
     let built = std::env::var_os("SKERRY_STATIC_BIN")
         .expect("SKERRY_STATIC_BIN names a static binary: see .ci/run for how it is built");
@@ -22,6 +22,9 @@ fn stripped(directory: &Path) -> PathBuf {
     let mut strip = tools::tool("strip");
     strip.arg("-o").arg(&file).arg(built);
     tools::succeed(strip);
+    for name in ["registry", "htpasswd"] {
+        symlink("skerry", directory.join(name)).unwrap();
+    }
     file
 }
 
@@ -30,17 +33,18 @@ fn stripped(directory: &Path) -> PathBuf {
 fn image(directory: &Path) -> (String, &'static str) {
     const TAG: &str = "skerry.test/skerry:slim";
     let context = directory.join("context");
-    let prebuilt = context.join("prebuilt");
-    fs::create_dir_all(context.join("host")).unwrap();
-    fs::create_dir(&prebuilt).unwrap();
+    let (programs, certificates) = (context.join("prebuilt/bin"), context.join("prebuilt/etc/ssl/certs"));
+    for directory in [&context.join("host"), &programs, &certificates] {
+        fs::create_dir_all(directory).unwrap();
+    }
     let mut copy = tools::tool("cp");
     copy.arg("-a").arg(workspace().join("host/package")).arg(context.join("host"));
     tools::succeed(copy);
-    let binary = stripped(&prebuilt);
+    let binary = stripped(&programs);
     let size = fs::metadata(binary).unwrap().len();
     println!("the static binary has {size} bytes");
     assert!(size <= LARGEST, "{size}");
-    fs::copy("/etc/ssl/certs/ca-certificates.crt", prebuilt.join("ca-certificates.crt")).unwrap();
+    fs::copy("/etc/ssl/certs/ca-certificates.crt", certificates.join("ca-certificates.crt")).unwrap();
     let buildah = || {
         let mut command = tools::tool("buildah");
         command.arg("--root").arg(directory.join("root")).arg("--runroot").arg(directory.join("run"));
