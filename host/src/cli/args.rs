@@ -62,6 +62,12 @@ pub enum ConfigCommand {
     Check(File),
     /// Print every default, with a word on each.
     Defaults,
+    /// Print every key, its variable, and what becomes of it.
+    ///
+    /// Those of distribution 2.8 and 3 work, are ignored with a warning, or
+    /// are refused, with the reason; ours are beside them. `0` stands for the
+    /// place in a list, `*` for any other name.
+    Keys,
 }
 
 /// Where the configuration is.

@@ -3,7 +3,7 @@
 use std::{fmt::Write, net::SocketAddr};
 
 use super::plan::{FirstRun, Plan};
-use crate::{config::Listen, tls::trust::quoted};
+use crate::tls::trust::quoted;
 
 impl Plan {
     /// How to reach what listens on `bound`: `https://localhost:5000`.
@@ -54,10 +54,7 @@ impl Plan {
 
     /// Host and port, as clients write them.
     fn authority(&self, bound: SocketAddr) -> String {
-        let named = match &self.config.http.listen {
-            Listen::Tcp { host, .. } => host.as_str(),
-            Listen::Unix(_) => "",
-        };
+        let named = self.config.http.listen.host.as_str();
         let port = bound.port();
         let address = bound.ip().to_canonical();
         if address.is_loopback() || named.eq_ignore_ascii_case("localhost") {

@@ -60,6 +60,10 @@ pub fn main(run: impl FnOnce(&Plan) -> Outcome, gather: impl FnOnce(&Collect) ->
             say(std::io::stdout(), config::DEFAULTS);
             ExitCode::SUCCESS
         }
+        Command::Config { command: ConfigCommand::Keys } => {
+            say(std::io::stdout(), &config::keys());
+            ExitCode::SUCCESS
+        }
         Command::GarbageCollect(args) => match collect::collect(&args, &ambient) {
             Ok(asked) => {
                 if !asked.quiet {

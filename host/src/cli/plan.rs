@@ -301,10 +301,8 @@ fn plain(config: &Config, warnings: &mut Vec<Warning>) {
 fn names(config: &Config, ambient: &Ambient) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     names.push(ambient.host_name.clone());
-    if let Listen::Tcp { host, .. } = &config.http.listen
-        && !host.is_empty()
-        && !matches!(host.as_str(), "0.0.0.0" | "::")
-    {
+    let host = &config.http.listen.host;
+    if !host.is_empty() && !matches!(host.as_str(), "0.0.0.0" | "::") {
         names.push(host.split('%').next().unwrap_or(host).to_owned());
     }
     names.retain(|name| !name.is_empty());

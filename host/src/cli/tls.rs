@@ -175,8 +175,5 @@ fn trusted(args: &TrustArgs, ambient: &Ambient) -> ExitCode {
 }
 
 fn port(listen: &Listen) -> Option<u16> {
-    match listen {
-        Listen::Tcp { port, .. } => Some(*port).filter(|port| *port != 0),
-        Listen::Unix(_) => None,
-    }
+    Some(listen.port).filter(|port| *port != 0)
 }

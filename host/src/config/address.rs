@@ -3,25 +3,19 @@
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
-    path::PathBuf,
 };
 
 use ipnet::IpNet;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listen {
-    /// `http.net: tcp` (or `tcp4`, `tcp6`).
-    Tcp {
-        /// A name or an address; empty means all of the machine's.
-        host: String,
-        /// 0 means any that is free.
-        port: u16,
-        /// The one family that is meant, if not both.
-        family: Option<Family>,
-    },
-    /// `http.net: unix`.
-    Unix(PathBuf),
+pub struct Listen {
+    /// A name or an address; empty means all of the machine's.
+    pub host: String,
+    /// 0 means any that is free.
+    pub port: u16,
+    /// The one family that is meant (`http.net: tcp4`, `tcp6`), if not both.
+    pub family: Option<Family>,
 }
 
 /// A family of addresses.
@@ -39,8 +33,6 @@ impl Listen {
     pub fn parse(net: &str, addr: &str) -> Result<Self, String> {
         const LIKE: &str = "an address such as :5000, 127.0.0.1:5000 or [::1]:5000";
         let family = match net {
-            "unix" if addr.contains('\0') => return Err("a path".to_owned()),
-            "unix" => return Ok(Self::Unix(addr.into())),
             "tcp4" => Some(Family::V4),
             "tcp6" => Some(Family::V6),
             _ => None,
@@ -66,13 +58,13 @@ impl Listen {
             }
             None => host,
         };
-        Ok(Self::Tcp { host: host.to_owned(), port, family })
+        Ok(Self { host: host.to_owned(), port, family })
     }
 
     /// The addresses to bind, best first; names are resolved. With no host,
     /// `[::]` (to be bound for both families), then `0.0.0.0`.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        let Self::Tcp { host, port, family } = self else { return Ok(Vec::new()) };
+        let Self { host, port, family } = self;
         let wanted = |addr: &SocketAddr| match family {
             None => true,
             Some(Family::V4) => addr.is_ipv4(),
@@ -92,23 +84,17 @@ impl Listen {
 
     /// Whether only this machine can connect.
     pub fn is_local(&self) -> bool {
-        match self {
-            Self::Unix(_) => true,
-            Self::Tcp { host, .. } => match host.parse::<IpAddr>() {
-                Ok(address) => address.to_canonical().is_loopback(),
-                Err(_) => host.eq_ignore_ascii_case("localhost"),
-            },
+        match self.host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
         }
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+        let Self { host, port, .. } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 
@@ -148,7 +134,6 @@ mod tests {
         for text in ["", "5000", ":", ":x", ":65536", ":-1", "::1:5000", "[::1:5000", "[x]:1", "http://x:1", "a b:1"] {
             assert!(Listen::parse("tcp", text).is_err(), "{text}");
         }
-        assert_eq!(Listen::parse("unix", "/run/r.sock").unwrap(), Listen::Unix("/run/r.sock".into()));
         let both = Listen::parse("", ":5000").unwrap().resolve().unwrap();
         assert_eq!(both, ["[::]:5000".parse().unwrap(), "0.0.0.0:5000".parse().unwrap()]);
         assert_eq!(Listen::parse("tcp4", ":1").unwrap().resolve().unwrap(), ["0.0.0.0:1".parse().unwrap()]);

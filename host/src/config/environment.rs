@@ -18,17 +18,25 @@ use super::{
 pub const CONFIGURATION_PATH: &str = "REGISTRY_CONFIGURATION_PATH";
 
 const PREFIX: &str = "REGISTRY_";
+/// Where distribution 3 is told to send traces.
+const TRACES: [&str; 3] = ["OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 /// Variables that are looked at, and names in one.
 const MOST: usize = 10_000;
 const DEEPEST: usize = 32;
 
 /// Applies all variables.
 pub(super) fn apply(root: &mut Node, env: impl Iterator<Item = (String, String)>, report: &mut Report) {
-    let mut variables: Vec<_> =
-        env.filter(|(name, _)| name.starts_with(PREFIX) && name != CONFIGURATION_PATH).take(MOST).collect();
+    let ours = |name: &str| name.starts_with(PREFIX) && name != CONFIGURATION_PATH || TRACES.contains(&name);
+    let mut variables: Vec<_> = env.filter(|(name, _)| ours(name)).take(MOST).collect();
     variables.sort();
     for (name, value) in variables {
         let at = Origin::Environment(name.as_str().into());
+        if TRACES.contains(&name.as_str()) {
+            if !matches!(value.as_str(), "" | "none") {
+                report.warn(&at, "has no effect: nothing is traced");
+            }
+            continue;
+        }
         let path: Vec<&str> = name.split('_').skip(1).collect();
         let setting = Setting { at: &at, value: &value };
         let outcome = if path.len() > DEEPEST { Ok(false) } else { setting.put(root, &ROOT, &path) };
@@ -68,16 +76,14 @@ fn unknown(path: &[&str]) -> String {
 /// The field that a path begins with, and the rest of the path. Names of ours
 /// that have a `_` take up several parts.
 fn named<'a, 'p>(among: &'static [Field], path: &'a [&'p str]) -> Option<(&'static Field, &'a [&'p str])> {
-    let (first, rest) = path.split_first()?;
-    let single = among.iter().find(|field| field.go.to_uppercase() == *first);
-    if let Some(field) = single {
-        return Some((field, rest));
-    }
-    among.iter().filter(|field| field.joined()).find_map(|field| {
+    // First, as `connections_per_address` begins with `connections`.
+    let joined = among.iter().filter(|field| field.joined()).find_map(|field| {
         let parts = field.name.split('_').count();
         let (head, rest) = path.split_at_checked(parts)?;
         (head.join("_") == field.name.to_uppercase()).then_some((field, rest))
-    })
+    });
+    let (first, rest) = path.split_first()?;
+    joined.or_else(|| Some((among.iter().find(|field| field.go.to_uppercase() == *first)?, rest)))
 }
 
 struct Setting<'a> {

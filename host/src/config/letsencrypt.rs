@@ -67,10 +67,10 @@ impl Reader<'_> {
         let path = format!("{SECTION}.http");
         let listen = Listen::parse("tcp", addr).unwrap_or_else(|error| {
             self.problem(&path, format!("`{path}` is to be {error}, not `{}`", Shown(addr)));
-            Listen::Tcp { host: String::new(), port: 0, family: None }
+            Listen { host: String::new(), port: 0, family: None }
         });
         for other in ["http.addr", "http.debug.addr"] {
-            if self.text(other) == addr && !matches!(listen, Listen::Tcp { port: 0, .. }) {
+            if self.text(other) == addr && listen.port != 0 {
                 self.problem(&path, format!("`{path}` and `{other}` are the same"));
             }
         }

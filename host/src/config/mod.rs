@@ -14,6 +14,7 @@ mod check;
 mod emit;
 mod environment;
 mod json;
+mod keys;
 mod letsencrypt;
 mod model;
 mod near;
@@ -33,6 +34,7 @@ use std::{io::Read, path::Path, sync::Arc};
 pub use self::{
     address::{Family, Listen},
     environment::CONFIGURATION_PATH,
+    keys::keys,
     model::{
         Certificates, ClientAuth, Config, Debug, FileCheck, Health, Http, LetsEncrypt, Level, Limits, Log, LogFormat,
         Period, Purge, Remember, Sandbox, Storage, TcpCheck, Tls, TlsVersion,

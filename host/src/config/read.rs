@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         Listen::parse(net, addr).unwrap_or_else(|error| {
             let message = format!("`{path}` is to be {error}, not `{}`", Shown(addr));
             self.problem(path, message);
-            Listen::Tcp { host: String::new(), port: 0, family: None }
+            Listen { host: String::new(), port: 0, family: None }
         })
     }
 
@@ -228,8 +228,7 @@ impl<'a> Reader<'a> {
                 format!("`http.debug.addr`: whoever reaches {listen} can read metrics and health"),
             );
         }
-        let same =
-            self.text("http.addr") == self.text("http.debug.addr") && !matches!(listen, Listen::Tcp { port: 0, .. });
+        let same = self.text("http.addr") == self.text("http.debug.addr") && listen.port != 0;
         if same {
             self.problem("http.debug.addr", "`http.debug.addr` and `http.addr` are the same");
         }
@@ -296,8 +295,7 @@ impl<'a> Reader<'a> {
         let mut tcp = Vec::new();
         for item in items("health.tcp") {
             let addr = item.get("addr").and_then(Node::text).unwrap_or_default().to_owned();
-            if !matches!(Listen::parse("tcp", &addr), Ok(Listen::Tcp { ref host, port, .. }) if !host.is_empty() && port != 0)
-            {
+            if !Listen::parse("tcp", &addr).is_ok_and(|address| !address.host.is_empty() && address.port != 0) {
                 self.report.problem(&item.at, "an item of `health.tcp` has no `addr` such as db.example:5432");
             }
             let timeout = duration(item, "timeout").unwrap_or(CHECK_TIMEOUT);

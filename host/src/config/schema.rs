@@ -38,6 +38,8 @@ pub(super) struct Field {
     pub go: &'static str,
     pub kind: Kind,
     pub support: Support,
+    /// Whether distribution has no such key.
+    pub ours: bool,
 }
 
 /// What becomes of a key.
@@ -58,16 +60,16 @@ impl Field {
 }
 
 const fn key(name: &'static str, go: &'static str, kind: Kind) -> Field {
-    Field { name, go, kind, support: Support::Yes }
+    Field { name, go, kind, support: Support::Yes, ours: false }
 }
 
 /// A key of ours: its variable has the name itself.
 const fn ours(name: &'static str, kind: Kind) -> Field {
-    key(name, name, kind)
+    Field { ours: true, ..key(name, name, kind) }
 }
 
 const fn ignored(name: &'static str, go: &'static str, kind: Kind, why: &'static str) -> Field {
-    Field { name, go, kind, support: Support::Ignored(why) }
+    Field { support: Support::Ignored(why), ..key(name, go, kind) }
 }
 
 const fn refused(
@@ -77,7 +79,7 @@ const fn refused(
     why: &'static str,
     asks: fn(&Node) -> bool,
 ) -> Field {
-    Field { name, go, kind, support: Support::Refused(why, asks) }
+    Field { support: Support::Refused(why, asks), ..key(name, go, kind) }
 }
 
 /// Even `auth: htpasswd: {}` asks for authentication.
@@ -180,6 +182,7 @@ const LOG: &[Field] = &[
             key("options", "MailOptions", Kind::Any),
         ])),
         support: Support::Ignored("no mail is sent; the log goes to standard error"),
+        ours: false,
     },
     ignored("reportcaller", "ReportCaller", Kind::Flag, "log lines name the part of the program that wrote them"),
 ];
@@ -225,7 +228,7 @@ const STORAGE: &[Field] = &[
 
 const HTTP: &[Field] = &[
     key("addr", "Addr", Kind::Text),
-    key("net", "Net", Kind::Choice(&["tcp", "tcp4", "tcp6", "unix"])),
+    key("net", "Net", Kind::Choice(&["tcp", "tcp4", "tcp6"])),
     key("host", "Host", Kind::Text),
     key("prefix", "Prefix", Kind::Text),
     // Uploads carry no signed state here, so nothing needs it.

@@ -138,6 +138,7 @@ fn environment_rules() {
         (&[("REGISTRY_LOG_FIELDS_SERVICE", "other")], "log.fields.service", "other"),
         (&[("REGISTRY_LOG_FIELDS_ZONE", "eu")], "log.fields.zone", "eu"),
         (&[("REGISTRY_LIMITS_MANIFEST", "1MiB")], "limits.manifest", "1MiB"),
+        (&[("REGISTRY_LIMITS_CONNECTIONS_PER_ADDRESS", "9")], "limits.connections_per_address", "9"),
         (&[("REGISTRY_LIMITS_BODY_IN_MEMORY", "5MiB")], "limits.body_in_memory", "5MiB"),
         (&[("REGISTRY_LIMITS_H2_STREAM_WINDOW", "2MiB")], "limits.h2_stream_window", "2MiB"),
         (&[("REGISTRY_STORAGE_FILESYSTEM_SYMLINKS", "[docker]")], "storage.filesystem.symlinks.0", "docker"),
@@ -164,6 +165,8 @@ fn environment_warnings_and_problems() {
         ("REGISTRY_http_addr", ":1", "no setting; ignored"),
         ("REGISTRY_HTTP_ADDR_X", ":1", "no setting; ignored"),
         ("REGISTRY_", "x", "no setting; ignored"),
+        ("OTEL_TRACES_EXPORTER", "otlp", "OTEL_TRACES_EXPORTER: has no effect: nothing is traced"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318", "has no effect: nothing is traced"),
         // Never parsed: no setting has the name.
         ("REGISTRY_DUCKS_2", "[", "no setting; ignored"),
     ] {
@@ -172,6 +175,7 @@ fn environment_warnings_and_problems() {
         let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
         assert!(warnings.iter().any(|warning| warning.contains(message)), "{name}: {warnings:?}");
     }
+    assert_eq!(try_load(&with(""), &[("OTEL_TRACES_EXPORTER", "none")]).unwrap().1, []);
     for (name, value, message) in [
         ("REGISTRY_AUTH", "htpasswd", "REGISTRY_AUTH: `auth`: authentication is not supported yet"),
         ("REGISTRY_AUTH_HTPASSWD_PATH", "/x", "`auth`: authentication"),
@@ -344,7 +348,7 @@ fn refused() {
         ("http: {host: 'https://u:p@x'}", "`http.host` is to be a URL"),
         ("http: {prefix: 'a b'}", "`http.prefix` is to be a path"),
         ("http: {prefix: /a/../b}", "`http.prefix` is to be a path"),
-        ("http: {net: udp}", "`http.net` is to be one of"),
+        ("http: {net: unix, addr: /run/r.sock}", "`http.net` is to be one of tcp, tcp4, tcp6, not `unix`"),
         ("http: {headers: {X-A: text}}", "`http.headers.X-A` is to be a list"),
         ("http: {headers: {'a b': [x]}}", "`a b` is no name of a header field"),
         ("http: {headers: {Content-Length: ['1']}}", "`http.headers.content-length` frames the answer"),

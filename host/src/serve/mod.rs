@@ -87,9 +87,6 @@ pub enum ServeError {
     /// A socket of a service manager cannot be used.
     #[error("{0}")]
     Inherited(String),
-    /// A kind of listener that is not there.
-    #[error("http.net: unix is not supported yet; listen on an address, such as 127.0.0.1:5000")]
-    Unix,
     /// The directory of ordered certificates.
     #[error("`http.tls.letsencrypt.cachefile`: {0}")]
     Cache(#[from] CacheError),
@@ -267,7 +264,6 @@ fn adopt(inherited: Vec<std::net::TcpListener>) -> Result<Vec<TcpListener>, Serv
 /// Binds every address that is meant. For "all addresses" that is `[::]` for
 /// both families or, where there is no IPv6, `0.0.0.0`.
 fn bind(listen: &Listen) -> Result<Vec<TcpListener>, ServeError> {
-    let Listen::Tcp { host, .. } = listen else { return Err(ServeError::Unix) };
     let wrong = |cause: io::Error| ServeError::Listen {
         address: listen.to_string(),
         hint: match cause.kind() {
@@ -280,7 +276,7 @@ fn bind(listen: &Listen) -> Result<Vec<TcpListener>, ServeError> {
         cause,
     };
     let addresses = listen.resolve().map_err(wrong)?;
-    if host.is_empty() {
+    if listen.host.is_empty() {
         let mut last = None;
         for address in addresses {
             match server::listen(address, BACKLOG) {
