@@ -6,5 +6,6 @@
 mod beside;
 mod collection;
 mod collector;
+mod keys;
 mod snapshot;
 mod volumes;

@@ -132,3 +132,23 @@ pub fn module(path: &Path) -> io::Result<Vec<u8>> {
 fn wide(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// `storage.filesystem.maxthreads`, with the bounds that distribution puts
+    /// on it.
+    #[test]
+    fn threads() {
+        let usual = storage::Options::default().threads;
+        for (said, meant) in [("25", 25), ("1", 25), ("0", 100), ("100000", 4096)] {
+            let variable = ("REGISTRY_STORAGE_FILESYSTEM_MAXTHREADS".to_owned(), said.to_owned());
+            let (config, _) = config::load(config::Source::nothing(), [variable].into_iter()).unwrap();
+            let threads = directory(&config).unwrap().threads;
+            assert_eq!((threads.reads, threads.commits), (usual.reads.min(meant), usual.commits.min(meant)), "{said}");
+        }
+    }
+}
