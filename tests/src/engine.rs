@@ -58,6 +58,14 @@ impl Engine {
         command
     }
 
+    /// A command of Compose.
+    pub fn compose(&self) -> Command {
+        let mut command = tools::tool("docker-compose");
+        command.args(["--host", &self.socket]).env("HOME", self.etc.parent().unwrap());
+        command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT").env_remove("DOCKER_TLS_VERIFY");
+        command
+    }
+
     /// Runs one to its end, and expects success.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> String {
