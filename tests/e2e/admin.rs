@@ -6,11 +6,13 @@ use skerry_tests::{Client, Options, Registry};
 
 /// A registry with an admin listener, and a client for that.
 pub fn started(more: &str) -> (Registry, Client) {
-    let mut registry = Registry::start(Options {
-        http: "debug:\n  addr: 127.0.0.1:0\n  prometheus:\n    enabled: true".into(),
-        more: more.into(),
-        ..Options::default()
-    });
+    with(Options { more: more.into(), ..Options::default() })
+}
+
+/// The same, of a registry with these options.
+pub fn with(options: Options) -> (Registry, Client) {
+    let http = "debug:\n  addr: 127.0.0.1:0\n  prometheus:\n    enabled: true".into();
+    let mut registry = Registry::start(Options { http, ..options });
     let address = registry.service().wait_for("where the admin listener is", |line| {
         let (_, rest) = line.split_once("\"debug_address\":\"")?;
         Some(rest.split_once('"')?.0.to_owned())

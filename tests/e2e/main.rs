@@ -14,6 +14,7 @@ mod listing;
 mod manager;
 mod manifests;
 mod modes;
+mod pairs;
 mod peers;
 mod recovery;
 mod referrers;

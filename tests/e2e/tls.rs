@@ -298,37 +298,3 @@ fn another_authority_for_clients_is_taken_too() {
         }
     }
 }
-
-#[test]
-fn an_expired_certificate_is_served_and_seen() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
-    let pair = (directory.path().join("c.pem"), directory.path().join("k.pem"));
-    fs::write(&pair.0, params.self_signed(&key).unwrap().pem()).unwrap();
-    fs::write(&pair.1, key.serialize_pem()).unwrap();
-    let mut registry = Registry::start(Options {
-        pair: Some(pair.clone()),
-        http: "debug:\n  addr: 127.0.0.1:0\n  prometheus:\n    enabled: true".to_owned(),
-        ..Options::default()
-    });
-    let said = "c.pem: the certificate expired at 2021-01-01 00:00 UTC; clients will refuse it";
-    registry
-        .service()
-        .wait_for(said, |line| (line.contains(said) && line.contains("\"level\":\"error\"")).then_some(()));
-    let error = ask(registry.address(), "localhost", registry.trust().client(&["http/1.1"])).unwrap_err();
-    assert!(error.contains("invalid peer certificate"), "{error}");
-    let debug = registry.service().wait_for("the admin listener", |line| {
-        let rest = &line[line.find("\"debug_address\":\"")? + "\"debug_address\":\"".len()..];
-        Some(rest[..rest.find('"')?].to_owned())
-    });
-    let metrics = Client::plain(&debug).get("/metrics").expect(200).text();
-    for line in [
-        format!("skerry_tls_certificate_not_after_seconds{{certificate=\"{}\"}} 1609459200", pair.0.display()),
-        format!("skerry_tls_certificate_not_before_seconds{{certificate=\"{}\"}} 1577836800", pair.0.display()),
-        "skerry_tls_reloads_total{result=\"taken\"} 0".to_owned(),
-    ] {
-        assert!(metrics.lines().any(|l| l == line), "{line}: {metrics}");
-    }
-}

@@ -21,6 +21,8 @@ use crate::{
     tls::{Gravity, Leaf, Loaded, Look, Notices, Origin, Store, Watch},
 };
 
+/// In seconds.
+const DAY: f64 = 86_400.0;
 /// How often files are looked at: what is changed is served within two seconds.
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -106,7 +108,7 @@ fn reload_counter(metrics: &Metrics, result: &str) -> Arc<Counter> {
     )
 }
 
-/// The times of each leaf, by its file; 0 where there is none.
+/// The times of each leaf, by its file; 1970 where there is none.
 fn meters(metrics: &Metrics, origin: &Origin, store: &Arc<Store>) {
     let files: Vec<PathBuf> = match origin {
         Origin::Cached(cached) => cached.hosts.iter().map(|host| cached.file(host)).collect(),
@@ -123,6 +125,11 @@ fn meters(metrics: &Metrics, origin: &Origin, store: &Arc<Store>) {
         };
         let help = "When a certificate expires, in seconds since 1970.";
         metrics.gauge_fn("skerry_tls_certificate_not_after_seconds", help, &labels, time(|leaf| leaf.not_after));
+        let help = "Days until a certificate expires; below 0, since it did.";
+        let left = time(|leaf| leaf.not_after);
+        metrics.gauge_fn("skerry_tls_certificate_days_left", help, &labels, move || {
+            ((left() - seconds(SystemTime::now())) / DAY).floor()
+        });
         let help = "When a certificate begins to be valid, in seconds since 1970.";
         metrics.gauge_fn("skerry_tls_certificate_not_before_seconds", help, &labels, time(|leaf| leaf.not_before));
     }
