@@ -132,6 +132,7 @@ fn a_registry_that_is_well() {
     let check = seen.only();
     assert_eq!(check["tls"]["version"], "1.3");
     assert_eq!(check["tls"]["alpn"], "h2");
+    assert_eq!(check["tls"]["key_exchange"], "X25519MLKEM768");
     assert_eq!(check["registry"]["status"], 200);
     assert_eq!(check["chain"][0]["names"][0], "localhost");
     assert_eq!(check["chain"][0]["key"], "ECDSA P-256");

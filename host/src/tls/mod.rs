@@ -10,6 +10,7 @@ mod client;
 mod clients;
 mod error;
 pub(crate) mod files;
+mod hybrid;
 mod load;
 mod local;
 mod notice;

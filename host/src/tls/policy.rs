@@ -10,7 +10,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{clients, error::TlsError, pem, print::Reading, sni::Resolver, suites};
+use super::{clients, error::TlsError, hybrid, pem, print::Reading, sni::Resolver, suites};
 use crate::config::{ClientAuth, TlsVersion};
 
 /// Sessions that are kept for clients that cannot keep tickets.
@@ -48,7 +48,7 @@ impl Policy {
 
     /// The cryptography, with the suites that are wanted; and warnings.
     pub(super) fn provider(&self) -> Result<(CryptoProvider, Vec<String>), TlsError> {
-        let mut provider = ring::default_provider();
+        let mut provider = hybrid::provider();
         let (suites, unknown) = suites::choose(&provider, &self.suites);
         if self.minimum == TlsVersion::V12 && !suites.iter().any(|suite| suite.tls13().is_none()) {
             return Err(TlsError::NoSuite);

@@ -24,7 +24,6 @@ use std::{
 
 use rustls::{
     AlertDescription, ProtocolVersion, SupportedProtocolVersion,
-    crypto::ring,
     pki_types::ServerName,
     version::{TLS12, TLS13},
 };
@@ -41,6 +40,7 @@ pub use self::{
     screen::screen,
     target::Target,
 };
+use super::hybrid;
 
 /// Addresses of a name that are checked.
 const MOST: usize = 16;
@@ -111,7 +111,7 @@ async fn run(
             let server = Server {
                 address,
                 name: name.clone(),
-                provider: Arc::new(ring::default_provider()),
+                provider: Arc::new(hybrid::provider()),
                 patience: asked.patience,
             };
             let start = Instant::now();

@@ -314,3 +314,50 @@ fn a_clock_at_the_epoch() {
     assert!(!later.new);
     handshake(&later.loaded.config, client(&later.ca, BOTH), "localhost").unwrap();
 }
+
+/// By who offers both, both are used; by others what they have.
+#[test]
+fn key_exchanges() {
+    use rustls::{NamedGroup, PeerMisbehaved, crypto::SupportedKxGroup};
+    let directory = tempfile::tempdir().unwrap();
+    let files = files(directory.path());
+    let good = pair();
+    fs::write(&files.certificate, &good.certificate).unwrap();
+    fs::write(&files.key, &good.key).unwrap();
+    let server = load(&files).unwrap().config;
+    let ring = rustls::crypto::ring::default_provider();
+    let both = hybrid::provider();
+    let mut only = both.clone();
+    only.kx_groups.truncate(1);
+    for (provider, versions, group) in [
+        (&both, BOTH, NamedGroup::X25519MLKEM768),
+        (&only, BOTH, NamedGroup::X25519MLKEM768),
+        (&ring, BOTH, NamedGroup::X25519),
+        (&both, ONLY_12, NamedGroup::X25519),
+    ] {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&files.certificate).unwrap()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = handshake(&server, client, "localhost").unwrap();
+        assert_eq!(client.negotiated_key_exchange_group().unwrap().name(), group);
+    }
+    // Shares that are none.
+    let group: &dyn SupportedKxGroup = both.kx_groups[0];
+    let share = group.start().unwrap().pub_key().to_vec();
+    assert_eq!((share.len(), group.start_and_complete(&share).unwrap().pub_key.len()), (1184 + 32, 1088 + 32));
+    let refused = |share: &[u8]| {
+        let wrong = rustls::Error::PeerMisbehaved(PeerMisbehaved::InvalidKeyShare);
+        assert_eq!(group.start_and_complete(share).err(), Some(wrong.clone()), "{}", share.len());
+        assert_eq!(group.start().unwrap().complete(share).err(), Some(wrong));
+    };
+    refused(&[]);
+    refused(&[0; 31]);
+    refused(&share[1..]);
+    refused(&[share.as_slice(), &[0]].concat());
+    // Numbers of ML-KEM's that are too large.
+    refused(&[&[0xff; 1184][..], &share[1184..]].concat());
+}
