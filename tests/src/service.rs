@@ -79,6 +79,14 @@ impl Service {
         self.log.0.lock().unwrap().lines.clone()
     }
 
+    /// All lines, of one that has ended: up to the last.
+    pub fn last_lines(&self) -> Vec<String> {
+        let (log, news) = &*self.log;
+        let log = news.wait_timeout_while(log.lock().unwrap(), STOP, |log| log.open > 0).unwrap().0;
+        assert_eq!(log.open, 0, "{}: its output is still open", self.name);
+        log.lines.clone()
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

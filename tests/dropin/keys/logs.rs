@@ -23,7 +23,7 @@ fn version(table: &Table) {
 fn said(mut told: Told) -> String {
     told.client().get("/v2/nobody/tags/list").expect(404);
     assert!(told.service.terminate().success());
-    told.service.lines().join("\n")
+    told.service.last_lines().join("\n")
 }
 
 fn level(table: &Table) {
