@@ -64,6 +64,7 @@ impl Reader<'_> {
             memory: self.size("sandbox.memory", MIB, 4096 * MIB),
             table_elements: native(self.number("sandbox.table_elements", 1 << 10, 10_000_000)),
             time: self.time("sandbox.time", Duration::from_millis(10), hour),
+            storage_time: self.time("sandbox.storage_time", Duration::from_millis(100), hour),
             calls: small(self.number("sandbox.calls", 100, u64::from(u32::MAX))),
             bytes: self.size("sandbox.bytes", MIB, 1 << 40),
             instances: small(self.number("sandbox.instances", 1, 10_000)),

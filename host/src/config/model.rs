@@ -352,6 +352,8 @@ pub struct Sandbox {
     pub table_elements: usize,
     /// Of an instance's own computing for one request.
     pub time: Duration,
+    /// Of the host's looks at the storage for one request.
+    pub storage_time: Duration,
     /// Calls of the host for one request.
     pub calls: u32,
     /// Bytes handed over by those calls.

@@ -429,6 +429,7 @@ const SANDBOX: &[Field] = &[
     ours("memory", Kind::Size),
     ours("table_elements", Kind::Integer),
     ours("time", Kind::Duration),
+    ours("storage_time", Kind::Duration),
     ours("calls", Kind::Integer),
     ours("bytes", Kind::Size),
     ours("instances", Kind::Integer),

@@ -22,6 +22,8 @@ pub struct Limits {
     /// Time that a guest may compute for one request. A host call's own time
     /// is not counted.
     pub time: Duration,
+    /// Time that the host may look at the storage for one request.
+    pub storage_time: Duration,
     /// Host calls that a guest may make for one request.
     pub calls: u32,
     /// Bytes that host calls may hand to a guest for one request.
@@ -46,6 +48,7 @@ impl Default for Limits {
             memory: 64 << 20,
             table_elements: 32 << 10,
             time: Duration::from_secs(1),
+            storage_time: Duration::from_secs(300),
             calls: 200_000,
             bytes: 256 << 20,
             answer: 8 << 20,
@@ -62,6 +65,12 @@ pub enum Guard {
     /// It computed for too long.
     #[error("guard time: the guest computed for longer than sandbox.time")]
     Time,
+    /// It waited for too long, of its own accord.
+    #[error("guard wait: the guest waited for longer than sandbox.time")]
+    Wait,
+    /// It had the host look at the storage for too long.
+    #[error("guard storage: the guest had the host look at the storage for longer than sandbox.storage_time")]
+    Storage,
     /// Its memories grew too large.
     #[error("guard memory: the guest asked for more than sandbox.memory")]
     Memory,

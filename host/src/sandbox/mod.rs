@@ -9,6 +9,7 @@
 mod answer;
 mod bindings;
 mod compile;
+mod ending;
 mod engine;
 mod imports;
 mod instances;
@@ -38,6 +39,7 @@ use wasmtime::{Engine, Store, component::Linker};
 use self::{
     answer::{Checked, Content},
     bindings::{Registry, handler},
+    ending::describe,
     engine::Ticker,
     instances::Instances,
     module::Module,
@@ -288,7 +290,9 @@ impl Handler for Sandbox {
                     (HostFailure::Unavailable, "every instance is busy, and the queue does not move".into())
                 }
                 Failed::Guest(cause) => (HostFailure::Internal, cause),
-                Failed::Storage(cause) => (HostFailure::Internal, format!("the answer's bytes cannot be had: {cause}")),
+                Failed::Storage(cause) => {
+                    (HostFailure::Internal, format!("guard slice: the answer's bytes cannot be had: {cause}"))
+                }
             };
             Fault { failure, cause, guest_time }
         })
@@ -313,7 +317,7 @@ async fn load(
     let mut answers = std::collections::HashMap::new();
     for kind in HostFailure::ALL {
         let answer = failure_answer(engine, shared, &pre, kind).await;
-        answers.insert(kind, answer.map_err(|cause| LoadError::Start { path: path.clone(), cause })?);
+        answers.insert(kind, answer.map_err(|cause| LoadError::Start { path: path.clone(), cause: describe(&cause) })?);
     }
     Ok(Module { pre, answers })
 }
@@ -343,12 +347,4 @@ fn store(engine: &Engine, shared: &Shared, state: State) -> Store<State> {
 
 async fn call(instance: &Registry, store: &mut Store<State>) -> wasmtime::Result<handler::Response> {
     instance.skerry_registry_handler().call_handle(store).await
-}
-
-/// The guard that fired, or the trap: one line for the log.
-fn describe(cause: &wasmtime::Error) -> String {
-    match cause.downcast_ref::<Guard>() {
-        Some(guard) => guard.to_string(),
-        None => format!("the guest failed: {cause:#}").escape_debug().to_string(),
-    }
 }

@@ -63,12 +63,12 @@ pub enum LoadError {
         cause: wasmtime::Error,
     },
     /// It failed at the first thing that it was asked.
-    #[error("the module {path} failed when it was first asked: {cause:#}")]
+    #[error("the module {path} failed when it was first asked: {cause}")]
     Start {
         /// The file.
         path: String,
-        /// Why.
-        cause: wasmtime::Error,
+        /// The guard that fired.
+        cause: String,
     },
 }
 

@@ -96,6 +96,7 @@ impl State {
     ) -> Result<T, Failure> {
         let before = self.trail.as_ref().and_then(|trail| trail.before(place));
         let (outcome, seen) = look.await;
+        self.meter.look();
         let outcome = self.noted(outcome);
         if let Some(trail) = &mut self.trail {
             trail.looked(before, place.cloned(), seen);

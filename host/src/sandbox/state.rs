@@ -85,6 +85,9 @@ impl State {
     /// that no limit sees.
     pub fn enter(&mut self) -> wasmtime::Result<()> {
         self.meter.calls = self.meter.calls.checked_sub(1).ok_or(Guard::Calls)?;
+        if self.meter.looked > self.shared.limits.storage_time {
+            return Err(Guard::Storage.into());
+        }
         self.meter.entered = Instant::now();
         Ok(())
     }
@@ -165,8 +168,12 @@ pub struct Meter {
     pub bytes: u64,
     /// Ticks left.
     pub ticks: u64,
+    /// How long it may still wait of its own accord.
+    pub patience: Duration,
     /// Time in host calls.
     pub host: Duration,
+    /// Of that, in looks at the storage.
+    pub looked: Duration,
     /// When the last host call began.
     entered: Instant,
     /// The tick at which the last host call ended.
@@ -185,10 +192,17 @@ impl Meter {
             calls: shared.limits.calls,
             bytes: shared.limits.bytes,
             ticks: u64::try_from(ticks).unwrap_or(u64::MAX).max(1),
+            patience: shared.limits.time,
             host: Duration::ZERO,
+            looked: Duration::ZERO,
             entered: now,
             began: now,
         }
+    }
+
+    /// A host call was a look at the storage.
+    pub fn look(&mut self) {
+        self.looked += self.entered.elapsed();
     }
 
     /// Time in the guest itself, so far.

@@ -65,6 +65,7 @@ pub fn limits(config: &Config) -> sandbox::Limits {
         memory: wide(sandbox.memory),
         table_elements: sandbox.table_elements,
         time: sandbox.time,
+        storage_time: sandbox.storage_time,
         calls: sandbox.calls,
         bytes: sandbox.bytes,
         answer: wide(limits.answer),

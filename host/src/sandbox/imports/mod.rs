@@ -4,12 +4,13 @@
 mod body;
 mod failure;
 mod marks;
+mod poll;
 mod request;
 mod settings;
 mod storage;
 mod uploads;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{
     cli::{WasiCli, WasiCliView},
     clocks::{WasiClocks, WasiClocksView},
@@ -18,9 +19,18 @@ use wasmtime_wasi::{
     random::WasiRandom,
 };
 
+use wasmtime_wasi_io::{IoView, bindings::wasi::io};
+
 use super::{bindings, state::State};
 use crate::remember::Reason;
 use wasmtime_wasi::WasiView;
+
+/// Streams need no more of an instance than its table.
+struct Streams;
+
+impl HasData for Streams {
+    type Data<'a> = &'a mut ResourceTable;
+}
 
 /// A linker that offers what the world `registry` imports, and of WASI 0.2
 /// all but sockets. There is no file behind its filesystem, and nothing in its
@@ -33,7 +43,9 @@ pub fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
     bindings::Registry::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
-    wasmtime_wasi_io::add_to_linker_async(l)?;
+    io::error::add_to_linker::<State, Streams>(l, |state| IoView::table(state))?;
+    io::streams::add_to_linker::<State, Streams>(l, |state| IoView::table(state))?;
+    io::poll::add_to_linker::<State, poll::Poll>(l, |state| poll::Waiting::of(state))?;
     clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
     clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
     random::random::add_to_linker::<State, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;

@@ -1,19 +1,26 @@
 //! A registry module that does, by path, what no module should. Each path is
-//! one misbehaviour, and `tests/` holds the test that names the guard which
-//! ends it. `/well` behaves, so that a test can see others being served.
+//! one misbehaviour (`behaviour.rs`), and `tests/sandbox` has the row that names
+//! the guard which ends it. `/well` behaves, so that a test can see others
+//! being served.
 
 #![cfg(target_family = "wasm")]
 
+mod attacks;
+mod behaviour;
+mod elsewhere;
+mod realloc;
+
 wit_bindgen::generate!({ path: "../../../wit", world: "registry", generate_all });
 
-/// Unpredictable numbers, as modules get them.
+/// Random numbers and waiting, as modules get them.
 mod wasi {
     wit_bindgen::generate!({
         inline: "
-            package skerry:misbehave-randomness;
+            package skerry:misbehave-wasi;
 
-            world randomness {
+            world more {
                 import wasi:random/random@0.2.0;
+                import wasi:clocks/monotonic-clock@0.2.0;
             }
 
             package wasi:random@0.2.0 {
@@ -22,8 +29,30 @@ mod wasi {
                     get-random-u64: func() -> u64;
                 }
             }
+
+            package wasi:io@0.2.0 {
+                interface poll {
+                    resource pollable {
+                        ready: func() -> bool;
+                        block: func();
+                    }
+                    poll: func(in: list<borrow<pollable>>) -> list<u32>;
+                }
+            }
+
+            package wasi:clocks@0.2.0 {
+                interface monotonic-clock {
+                    use wasi:io/poll@0.2.0.{pollable};
+                    type instant = u64;
+                    type duration = u64;
+                    now: func() -> instant;
+                    resolution: func() -> duration;
+                    subscribe-instant: func(when: instant) -> pollable;
+                    subscribe-duration: func(when: duration) -> pollable;
+                }
+            }
         ",
-        world: "skerry:misbehave-randomness/randomness",
+        world: "skerry:misbehave-wasi/more",
         generate_all,
     });
 }
@@ -34,6 +63,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use behaviour::Behaviour;
 use exports::skerry::registry::handler::{Content, Guest, HostAnswer, HostFailure, Progress, Response, Slice, Task};
 use skerry::registry::{
     body, request,
@@ -60,115 +90,62 @@ fn slice(key: &str, offset: u64, length: u64) -> Response {
 impl Guest for Module {
     fn handle() -> Response {
         let path = request::path();
+        if let Some(behaviour) = Behaviour::ALL.iter().find(|one| path.strip_prefix('/') == Some(one.name())) {
+            return attacks::run(*behaviour);
+        }
         match path.as_str() {
             "/well" => text(200, "well"),
             "/tls" => text(200, &format!("{:#?}", request::tls())),
-            "/loop" => {
-                let mut turns = 0_u64;
-                loop {
-                    turns = std::hint::black_box(turns.wrapping_add(1));
-                }
-            }
-            "/calls" => loop {
-                request::method();
-            },
-            "/memory" => {
-                let mut kept: Vec<Vec<u8>> = Vec::new();
-                loop {
-                    kept.push(std::hint::black_box(vec![1; 1 << 20]));
-                }
-            }
-            "/trap" => panic!("a secret of the module: {}", 42),
-            "/recurse" => text(200, &recurse(1).to_string()),
-            "/log" => {
-                for line in 0..10_000 {
-                    eprintln!("\x1b[31mline {line}\x07 of a flood");
-                }
-                text(200, "logged")
-            }
-            "/status-99" => text(99, ""),
-            "/status-1000" => text(1000, ""),
-            "/split" => answer(200, &[("x", "a\r\nset-cookie: b")], Content::Empty),
-            "/length" => answer(200, &[("content-length", "5")], Content::Empty),
-            "/fields" => answer(200, &vec![("x", "y"); 2000], Content::Empty),
-            "/huge" => answer(200, &[], Content::Bytes(vec![b'x'; 20 << 20])),
-            "/body-204" => answer(204, &[], Content::Bytes(b"x".to_vec())),
-            "/beyond" => {
-                let key = "beyond/object".to_owned();
-                let put = storage::commit(&[], &[Change::Put((key, b"five!".to_vec()))]);
-                match put {
-                    Ok(()) => slice("beyond/object", 3, 3),
-                    Err(failure) => text(500, &format!("{failure:?}")),
-                }
-            }
-            "/absent" => slice("no/such/object", 0, 1),
-            "/escape" => {
-                let keys = [
-                    "../x",
-                    "/etc/passwd",
-                    "a/../../x",
-                    "a//b",
-                    "a/./b",
-                    "a\0b",
-                    "",
-                    ".skerry/x",
-                    "a\\b",
-                    &"x".repeat(300),
-                ];
-                let read = keys.iter().filter(|key| storage::read(key, 1 << 20).is_ok());
-                let written = keys
-                    .iter()
-                    .filter(|key| storage::commit(&[], &[Change::Put(((**key).to_owned(), b"x".to_vec()))]).is_ok());
-                text(200, &format!("{} {}", read.count(), written.count()))
-            }
-            "/link" => text(200, &format!("{:?}", storage::read("planted/link", 1 << 20).is_ok())),
-            "/fifo" => text(200, &format!("{:?}", storage::read("planted/fifo", 1 << 20).is_ok())),
-            "/read-all" => text(200, &format!("{:?}", storage::read("planted/sparse", u64::MAX))),
+            // It does not look at the body.
+            "/early" => text(200, "early"),
             "/wait" => match body::read(1 << 20) {
                 Ok(bytes) => text(200, &format!("{} bytes", bytes.len())),
                 Err(failure) => text(400, &format!("{failure:?}")),
             },
-            "/twice" => {
-                let first = body::read(1 << 20).is_ok();
-                let second = body::read(1 << 20).is_ok();
-                text(200, &format!("{first} {second}"))
-            }
-            "/forge" => match Upload::temporary() {
-                Ok(upload) => {
-                    let received = upload.append(None, None);
-                    let forged = format!("sha256:{}", "0".repeat(64));
-                    let done = upload.finish("forged/object", &forged, &[], &[]);
-                    text(200, &format!("{} {done:?}", received.is_ok()))
-                }
-                Err(failure) => text(500, &format!("{failure:?}")),
-            },
-            "/uploads" => {
-                let mut kept = Vec::new();
-                loop {
-                    match Upload::temporary() {
-                        Ok(upload) => kept.push(upload),
-                        Err(failure) => break text(200, &format!("{} {failure:?}", kept.len())),
-                    }
-                }
-            }
-            "/credentials" => {
-                let shown = request::header("authorization").len() + request::header("Cookie").len();
-                text(200, &shown.to_string())
-            }
             path => match path.strip_prefix("/remember/") {
                 Some(what) => remember(what),
-                None => text(404, "no such misbehaviour"),
+                None => with_key(path),
             },
         }
     }
 
     fn failure_answer(kind: HostFailure) -> HostAnswer {
-        let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
-        HostAnswer { headers, body: format!("the host says {kind:?}").into_bytes() }
+        elsewhere::failure_answer(kind)
     }
 
-    fn tend(_: Task, _: Option<String>, _: u32) -> Result<Progress, String> {
-        Err("this module tends nothing".to_owned())
+    fn tend(_: Task, cursor: Option<String>, _: u32) -> Result<Progress, String> {
+        elsewhere::tend(cursor)
+    }
+}
+
+/// What is done with the key that is the rest of the path.
+fn with_key(path: &str) -> Response {
+    let Some((what, key)) = path.strip_prefix('/').and_then(|rest| rest.split_once('/')) else {
+        return text(404, "no such misbehaviour");
+    };
+    match what {
+        "read" => text(
+            200,
+            &format!("{:?}", storage::read(key, 1 << 20).map(|read| String::from_utf8_lossy(&read).into_owned())),
+        ),
+        "write" => {
+            text(200, &format!("{:?}", storage::commit(&[], &[Change::Put((key.to_owned(), b"written".to_vec()))])))
+        }
+        "whole" => match storage::stat(key) {
+            Ok(found) => slice(key, 0, found.size),
+            Err(failure) => text(404, &format!("{failure:?}")),
+        },
+        "resume" => text(200, &format!("{:?}", Upload::resume(key).map(|upload| upload.offset()))),
+        // Receives the body into an upload there, and makes it an object.
+        "upload" => match Upload::create(key, &[]) {
+            Ok(upload) => {
+                let done = upload.append(None, None).and_then(|_| upload.digest("sha256"));
+                let done = done.and_then(|digest| upload.finish(&format!("done/{key}"), &digest, &[], &[]));
+                text(200, &format!("{done:?}"))
+            }
+            Err(failure) => text(503, &format!("{failure:?}")),
+        },
+        _ => text(404, "no such misbehaviour"),
     }
 }
 
@@ -236,10 +213,4 @@ fn remember(what: &str) -> Response {
         },
         _ => text(404, "no such dependence"),
     }
-}
-
-#[allow(unconditional_recursion)]
-fn recurse(depth: u64) -> u64 {
-    let kept = std::hint::black_box([depth; 64]);
-    recurse(kept[0] + 1) + kept[63]
 }
