@@ -25,6 +25,7 @@ pub mod registry;
 pub mod service;
 pub mod table;
 pub mod tools;
+pub mod vitals;
 pub mod wire;
 
 pub use self::{

@@ -1,6 +1,7 @@
 //! The registry under test.
 
 use std::{
+    ffi::OsStr,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -42,6 +43,9 @@ pub struct Options {
     pub names: Vec<String>,
     /// The network that it lives in, and its own address there.
     pub network: Option<(Namespace, String)>,
+    /// What starts it: a program and its arguments, which come before the
+    /// registry's own.
+    pub through: Vec<String>,
 }
 
 impl Default for Options {
@@ -61,6 +65,7 @@ impl Default for Options {
             more: String::new(),
             names: Vec::new(),
             network: None,
+            through: Vec::new(),
         }
     }
 }
@@ -74,6 +79,7 @@ pub struct Registry {
     trust: Authority,
     tls: bool,
     network: Option<(Namespace, String)>,
+    through: Vec<String>,
     address: String,
 }
 
@@ -92,9 +98,10 @@ impl Registry {
         names.extend(options.names.iter().map(String::as_str));
         let trust = Authority::new(directory.path(), &names);
         fs::write(directory.path().join("config.yml"), config(&options, &volume, &trust)).unwrap();
-        let service = launch(directory.path(), options.network.as_ref());
+        let service = launch(directory.path(), options.network.as_ref(), &options.through);
         let address = service.address();
-        Self { directory, volume, trust, tls: options.tls, network: options.network, service, address }
+        let Options { tls, network, through, .. } = options;
+        Self { directory, volume, trust, tls, network, through, service, address }
     }
 
     /// `127.0.0.1:port`.
@@ -160,7 +167,7 @@ impl Registry {
     /// Starts it again, at another port, after `kill9` or `stop`.
     pub fn restart(&mut self) {
         assert!(!self.service.running(), "it still runs");
-        self.service = launch(self.directory.path(), self.network.as_ref());
+        self.service = launch(self.directory.path(), self.network.as_ref(), &self.through);
         self.address = self.service.address();
     }
 
@@ -189,11 +196,15 @@ pub fn first_run(data: &Path) -> Service {
     Service::start("skerry", command)
 }
 
-fn launch(directory: &Path, network: Option<&(Namespace, String)>) -> Service {
+fn launch(directory: &Path, network: Option<&(Namespace, String)>, through: &[String]) -> Service {
+    let program = through.first().map_or(binary::skerry().as_os_str(), OsStr::new);
     let mut command = match network {
-        None => children::command(binary::skerry()),
-        Some((namespace, _)) => namespace.command(binary::skerry()),
+        None => children::command(program),
+        Some((namespace, _)) => namespace.command(program),
     };
+    if !through.is_empty() {
+        command.args(&through[1..]).arg(binary::skerry());
+    }
     command.arg("serve").arg("config.yml").current_dir(directory);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("REGISTRY_") {

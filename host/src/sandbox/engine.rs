@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Resource, getrlimit};
 use wasmtime::{Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
 use super::{compile, limits::Limits};
@@ -20,22 +21,34 @@ pub const TICK: Duration = Duration::from_millis(2);
 /// How long the ticker goes on when no guest runs.
 const LINGER: Duration = Duration::from_millis(200);
 
+/// With fewer slots than these nothing is served.
+const FEWEST: u32 = 4;
+
+/// Of the space between two memories.
+const GUARD: u64 = 64 << 10;
+
 /// Builds the engine, with as many slots as the limits ask for or, where
 /// address space is scarce, as many as there is room for.
 ///
 /// Returns the number of slots too.
 pub fn build(limits: &Limits) -> Result<(Engine, u32)> {
-    let mut slots = limits.instances.saturating_add(limits.parked).saturating_add(8).max(16);
+    let wanted = limits.instances.saturating_add(limits.parked).saturating_add(8).max(16);
+    let mut slots = wanted.min(room());
+    if slots < wanted {
+        tracing::warn!(
+            "this process may not have much address space (ulimit -v): {slots} instances at the most, of {wanted}"
+        );
+    }
     loop {
         let mut settings = compile::settings(None)?;
         // Equal inputs give equal answers: what is remembered rests on it. The
         // build script sets it too; a host with no compiler has no such setting.
         #[cfg(feature = "compiler")]
         settings.cranelift_nan_canonicalization(true);
-        match Engine::new(settings.allocation_strategy(pool(slots))) {
+        match Engine::new(settings.allocation_strategy(pool(slots, slots < wanted))) {
             Ok(engine) => return Ok((engine, slots)),
-            Err(cause) if slots > 16 => {
-                let fewer = (slots / 2).max(16);
+            Err(cause) if slots > FEWEST => {
+                let fewer = (slots / 2).max(FEWEST);
                 tracing::warn!(%cause, "no room for {slots} instances in this address space; trying {fewer}");
                 slots = fewer;
             }
@@ -44,12 +57,20 @@ pub fn build(limits: &Limits) -> Result<(Engine, u32)> {
     }
 }
 
-fn pool(slots: u32) -> InstanceAllocationStrategy {
+/// As many memories as leave the rest of the process the space that it needs,
+/// where the operator bounded it.
+fn room() -> u32 {
+    let Some(bytes) = getrlimit(Resource::As).current else { return u32::MAX };
+    u32::try_from(bytes / 8 * 5 / compile::MEMORY_RESERVATION.saturating_add(GUARD)).unwrap_or(u32::MAX).max(FEWEST)
+}
+
+fn pool(slots: u32, scarce: bool) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    // A component has a few core instances (its module, adapters, shims).
+    // A component has a few core instances (its module, adapters, shims), and
+    // mostly one memory.
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(6))
-        .total_memories(slots.saturating_mul(2))
+        .total_memories(if scarce { slots } else { slots.saturating_mul(2) })
         .total_tables(slots.saturating_mul(4))
         .total_stacks(slots)
         .max_core_instances_per_component(24)

@@ -27,8 +27,12 @@ pub struct Instances {
 impl Instances {
     /// Permits such that all of them fit into `slots` of the pool.
     pub fn new(limits: &Limits, slots: u32) -> Self {
-        let running = limits.instances.clamp(1, slots.saturating_sub(8).max(1));
-        let parked = limits.parked.min(slots.saturating_sub(running).saturating_sub(4));
+        // Some are for work in the background, and for those that end.
+        let spare = (slots / 8).clamp(1, 8);
+        let rest = slots.saturating_sub(spare);
+        let scarce = rest < limits.instances.saturating_add(limits.parked);
+        let running = limits.instances.clamp(1, if scarce { rest / 2 } else { rest }.max(1));
+        let parked = limits.parked.min(rest.saturating_sub(running));
         let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(0)));
         Self {
             running: permits(running),

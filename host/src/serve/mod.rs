@@ -11,6 +11,7 @@ mod map;
 mod meters;
 mod native;
 mod notify;
+mod room;
 mod tls;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -121,7 +122,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
 }
 
 async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(), ServeError> {
-    let config = &plan.config;
+    let config = &room::fit(plan.config.clone());
     let (trigger, shutdown) = Trigger::new();
     trigger.on_signals().map_err(ServeError::Runtime)?;
     // Before it says that it listens: until then, SIGHUP would end it.

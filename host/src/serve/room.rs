@@ -1,0 +1,39 @@
+//! What the configuration asks for, brought down to what the process may have.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Config;
+
+/// Descriptors that are none of a client's: listeners, directories, locks.
+const OWN: usize = 32;
+
+/// Brings the bounds on connections and uploads down to where the descriptors
+/// last: each connection has one, and a request mostly one more.
+pub fn fit(mut config: Config) -> Config {
+    let Some(files) = files() else { return config };
+    let rest = files.saturating_sub(OWN);
+    let limits = &mut config.limits;
+    for (name, limit, most) in [
+        ("connections", &mut limits.connections, rest / 2),
+        ("uploads", &mut limits.uploads, rest / 4),
+        ("idle_uploads", &mut limits.idle_uploads, rest / 8),
+    ] {
+        let most = most.max(1);
+        if *limit > most {
+            tracing::warn!(
+                "no more than {files} files may be open (ulimit -n): limits.{name} is {most}, and not {limit}"
+            );
+            *limit = most;
+        }
+    }
+    config
+}
+
+/// How many files may be open, once as many may be as the process is allowed
+/// to have; nothing where there is no bound.
+fn files() -> Option<usize> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // It stays as it was where that is refused.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    getrlimit(Resource::Nofile).current.map(|files| usize::try_from(files).unwrap_or(usize::MAX))
+}
