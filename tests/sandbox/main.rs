@@ -14,7 +14,7 @@ mod starts;
 use std::thread;
 
 use guest::{logged, served, start};
-use skerry_tests::{Client, Options, Registry, authority::Vouching, sha256};
+use skerry_tests::{Client, Options, Registry, authority::Vouching, sha256, vitals::Vitals};
 
 #[test]
 fn others_are_served_while_guests_loop() {
@@ -77,8 +77,11 @@ fn instances_that_wait_for_a_body_keep_nobody_waiting() {
 
 #[test]
 fn a_full_queue_is_503_and_recovers() {
-    let registry = start("  instances: 1\n  queue: 1\n  time: 1s\n");
-    let clients: Vec<_> = (0..8)
+    let mut registry = start("  instances: 1\n  queue: 1\n  time: 1s\n");
+    served(&registry.client());
+    let pid = registry.service().pid();
+    let before = Vitals::of(pid);
+    let clients: Vec<_> = (0..100)
         .map(|_| {
             let client = registry.client();
             thread::spawn(move || client.get("/loop"))
@@ -92,7 +95,10 @@ fn a_full_queue_is_503_and_recovers() {
         assert_eq!(answer.code(), "UNKNOWN");
         assert!(answer.text().contains("the host says HostFailure::Unavailable"), "{}", answer.text());
     }
-    served(&registry.client());
+    for _ in 0..20 {
+        served(&registry.client());
+    }
+    before.come_back(pid, 24 << 20, 64 << 20);
 }
 
 #[test]

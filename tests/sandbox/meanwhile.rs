@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use skerry_tests::{Registry, layout, raw::Raw};
+use skerry_tests::{Registry, layout, raw::Raw, vitals::Vitals};
 
 use crate::guest::{served, start};
 
@@ -191,7 +191,8 @@ fn a_list_of_a_million() {
     for n in 0..1_000_000 {
         fs::File::create(many.join(format!("{n:08}"))).unwrap();
     }
-    let before = memory(&mut registry);
+    let pid = registry.service().pid();
+    let before = Vitals::of(pid);
     let client = registry.client();
     let list = thread::spawn(move || client.get("/list").text());
     let client = registry.client();
@@ -204,12 +205,5 @@ fn a_list_of_a_million() {
     }
     assert_eq!(list.join().unwrap(), "1000000 names in 100 pages of up to 10000");
     assert!(asked > 100, "{asked}");
-    let after = memory(&mut registry);
-    assert!(after < before + (200 << 20), "{before} bytes before, {after} after");
-}
-
-fn memory(registry: &mut Registry) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", registry.service().pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    before.come_back(pid, 128 << 20, 256 << 20);
 }
