@@ -3,7 +3,10 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        process::CommandExt,
+    },
     path::Path,
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
@@ -124,8 +127,8 @@ fn of_somebody_else_stop_the_start_with_a_sentence() {
         // Where it was built, they may not come.
         let program = root.join("skerry");
         fs::copy(binary::skerry(), &program).unwrap();
-        let mut command = children::command("/usr/bin/setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
+        let mut command = children::command(program);
+        command.uid(65534).gid(65534);
         (command, 65534)
     } else {
         fs::set_permissions(root.join(LEADS_TO), fs::Permissions::from_mode(0o000)).unwrap();
