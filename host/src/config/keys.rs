@@ -32,7 +32,7 @@ const NOTES: &[(&str, &str)] = &[
     ("log.formatter", "logstash is json"),
     ("validation.manifests.urls.allow", "every URL where it is not set, not none"),
     ("validation.manifests.indexes.platforms", "none where it is not set, not all"),
-    ("storage.filesystem.maxthreads", "more than it has by itself, it does not take"),
+    ("storage.filesystem.maxthreads", "it lowers how many wait for the disk at once, and never raises it"),
 ];
 
 /// What no key stands for.
