@@ -97,3 +97,24 @@ impl Drop for Place<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_fit_into_the_slots() {
+        for (instances, parked, slots, expected) in [
+            (64, 1024, 1096, (64, 1024)),
+            (1, 3, 16, (1, 3)),
+            // Where address space is scarce, half of them may wait.
+            (64, 1024, 16, (7, 7)),
+            (64, 1024, 9, (4, 4)),
+            (64, 1024, 4, (1, 2)),
+            (1, 1024, 16, (1, 13)),
+        ] {
+            let instances = Instances::new(&Limits { instances, parked, ..Limits::default() }, slots);
+            assert_eq!((instances.free(), instances.places), expected, "{slots} slots");
+        }
+    }
+}

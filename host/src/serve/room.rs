@@ -7,6 +7,9 @@ use crate::config::Config;
 /// Descriptors that are none of a client's: listeners, directories, locks.
 const OWN: usize = 32;
 
+/// Kept for the files of requests, at the most; of few descriptors it is half.
+const REQUESTS: usize = 1024;
+
 /// Brings the bounds on connections and uploads down to where the descriptors
 /// last: each connection has one, and a request mostly one more.
 pub fn fit(mut config: Config) -> Config {
@@ -14,7 +17,7 @@ pub fn fit(mut config: Config) -> Config {
     let rest = files.saturating_sub(OWN);
     let limits = &mut config.limits;
     for (name, limit, most) in [
-        ("connections", &mut limits.connections, rest / 2),
+        ("connections", &mut limits.connections, rest - REQUESTS.min(rest / 2)),
         ("uploads", &mut limits.uploads, rest / 4),
         ("idle_uploads", &mut limits.idle_uploads, rest / 8),
     ] {
