@@ -1,0 +1,115 @@
+//! The exports of the world `auth-policy`.
+
+use std::marker::PhantomData;
+
+use self::wit::exports::skerry::registry::auth as exported;
+use super::{Imports, answered, milliseconds};
+use crate::auth::{AuthPolicy, Certificate, Client, Credential, Identity, Outcome};
+
+#[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
+pub mod wit {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "auth-policy",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_auth_policy",
+    });
+}
+
+/// A policy as a component.
+#[derive(Debug)]
+pub struct Component<P>(PhantomData<P>);
+
+impl<P: AuthPolicy> exported::Guest for Component<P> {
+    fn check() -> Result<Vec<String>, String> {
+        crate::check_auth::<P>(&Imports).map_err(|failed| failed.to_string())
+    }
+
+    fn authenticate(client: exported::Client, accesses: Vec<exported::Access>) -> exported::Identity {
+        match answered(crate::authenticate::<P>(&Imports, &client.into(), &all(accesses))) {
+            Identity::Pass => exported::Identity::Pass,
+            Identity::Anonymous(lifetime) => exported::Identity::Anonymous(milliseconds(lifetime)),
+            Identity::Known(principal, lifetime) => exported::Identity::Known(exported::Known {
+                principal: exported::Principal {
+                    subject: principal.subject,
+                    groups: principal.groups,
+                    claims: principal.claims,
+                },
+                lifetime: milliseconds(lifetime),
+            }),
+            Identity::Challenge => exported::Identity::Challenge,
+        }
+    }
+
+    fn authorize(
+        principal: Option<exported::Principal>,
+        client: exported::Client,
+        accesses: Vec<exported::Access>,
+    ) -> exported::Decision {
+        let principal = principal.map(crate::Principal::from);
+        let decision = answered(crate::authorize::<P>(&Imports, principal.as_ref(), &client.into(), &all(accesses)));
+        exported::Decision {
+            outcome: match decision.outcome {
+                Outcome::Pass => exported::Outcome::Pass,
+                Outcome::Allow => exported::Outcome::Allow,
+                Outcome::Deny(reason) => exported::Outcome::Deny(reason),
+                Outcome::Challenge => exported::Outcome::Challenge,
+                Outcome::Hide => exported::Outcome::Hide,
+            },
+            lifetime: milliseconds(decision.lifetime),
+        }
+    }
+
+    fn challenges(accesses: Vec<exported::Access>, insufficient: bool) -> Vec<exported::Challenge> {
+        let challenges = answered(crate::challenges::<P>(&Imports, &all(accesses), insufficient));
+        let one = |challenge: crate::Challenge| exported::Challenge {
+            scheme: challenge.scheme,
+            parameters: challenge.parameters,
+        };
+        challenges.into_iter().map(one).collect()
+    }
+}
+
+fn all(accesses: Vec<exported::Access>) -> Vec<crate::Access> {
+    use self::wit::skerry::registry::identity::Action;
+
+    let one = |access: exported::Access| crate::Access {
+        repository: access.repository,
+        action: match access.action {
+            Action::Pull => crate::Action::Pull,
+            Action::Push => crate::Action::Push,
+            Action::Delete => crate::Action::Delete,
+            Action::Catalog => crate::Action::Catalog,
+        },
+        reference: access.reference,
+    };
+    accesses.into_iter().map(one).collect()
+}
+
+impl From<exported::Principal> for crate::Principal {
+    fn from(principal: exported::Principal) -> Self {
+        Self { subject: principal.subject, groups: principal.groups, claims: principal.claims }
+    }
+}
+
+impl From<exported::Client> for Client {
+    fn from(client: exported::Client) -> Self {
+        Self {
+            credential: match client.credential {
+                exported::Credential::None => Credential::None,
+                exported::Credential::Basic((user, password)) => Credential::Basic(user, password),
+                exported::Credential::Bearer(token) => Credential::Bearer(token),
+                exported::Credential::Unknown => Credential::Unknown,
+            },
+            address: client.address,
+            certificate: client.certificate.map(|certificate| Certificate {
+                subject: certificate.subject,
+                dns_names: certificate.dns_names,
+                emails: certificate.emails,
+                uris: certificate.uris,
+                sha256: certificate.sha256,
+            }),
+        }
+    }
+}

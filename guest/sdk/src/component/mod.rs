@@ -1,0 +1,64 @@
+//! The glue between the traits and the exports of a component, and the host
+//! behind the ports. Nothing is decided here.
+
+pub mod auth;
+pub mod storage;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use self::auth::wit::skerry::registry::{files, secrets, settings, types::Failure};
+use crate::{
+    Failed,
+    host::{Clock, FileFailure, Files, Log, Secrets, Settings},
+};
+
+/// The host that runs this instance.
+struct Imports;
+
+impl Settings for Imports {
+    fn value(&self, path: &str) -> Option<String> {
+        settings::value(path)
+    }
+}
+
+impl Files for Imports {
+    fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, FileFailure> {
+        files::read(name, limit).map_err(|failure| match failure {
+            Failure::NotFound => FileFailure::NotFound(name.to_owned()),
+            Failure::TooLarge(_) => FileFailure::TooLarge(name.to_owned()),
+            other => FileFailure::Other(format!("the file {name:?} cannot be read: {other}")),
+        })
+    }
+}
+
+impl Secrets for Imports {
+    fn secret(&self, name: &str) -> Option<String> {
+        secrets::get(name)
+    }
+}
+
+impl Clock for Imports {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl Log for Imports {
+    fn log(&self, line: &str) {
+        eprintln!("{line}");
+    }
+}
+
+/// The answer, or the end of the instance: the host then decides by
+/// `on_failure`.
+fn answered<T>(answer: Result<T, Failed>) -> T {
+    answer.unwrap_or_else(|failed| {
+        eprintln!("{failed}");
+        std::process::abort()
+    })
+}
+
+/// Milliseconds, as the host takes them.
+fn milliseconds(lifetime: Option<Duration>) -> Option<u64> {
+    lifetime.map(|lifetime| u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX))
+}
