@@ -1,5 +1,6 @@
-//! Builds the default guest for wasm32-wasip2, compiles it to machine code for
-//! a baseline CPU of the target, and leaves it where `include_bytes!` finds it.
+//! Builds the default guest and the policies for wasm32-wasip2, compiles them
+//! to machine code for a baseline CPU of the target, and leaves it where
+//! `include_bytes!` finds it.
 
 #![allow(clippy::expect_used, reason = "a build script answers by failing")]
 
@@ -20,22 +21,43 @@ fn main() {
     let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let root = host.parent().expect("host lies in the workspace").to_path_buf();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
-    for watched in ["guest/registry", "wit", "Cargo.toml", "Cargo.lock"] {
+    for watched in ["guest", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     println!("cargo::rerun-if-changed=src/sandbox/compile.rs");
     println!("cargo::rerun-if-changed=build.rs");
 
     require_target();
-    let component = build_guest(&root, &out, "skerry-registry");
-    let bytes = fs::read(&component).expect("the guest was just built");
     let target = env::var("TARGET").expect("set by cargo");
-    let precompiled = compile::settings(Some(&target))
+    precompile(&build_guest(&root, &out, "skerry-registry"), &target, &out.join("registry.cwasm"));
+    let mut table =
+        String::from("/// Name and code of each policy that is built in.\nstatic POLICIES: &[(&str, &[u8])] = &[\n");
+    for name in policies(&root) {
+        let code = out.join(format!("policy-{name}.cwasm"));
+        precompile(&build_guest(&root, &out, &format!("skerry-policy-{name}")), &target, &code);
+        table.push_str(&format!("    ({name:?}, include_bytes!({code:?})),\n"));
+    }
+    table.push_str("];\n");
+    fs::write(out.join("policies.rs"), table).expect("OUT_DIR is writable");
+}
+
+/// The names of the policies, which are those of their directories.
+fn policies(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root.join("guest/policies")).into_iter().flatten().flatten();
+    let packages = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    let mut names: Vec<_> = packages.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+fn precompile(component: &Path, target: &str, to: &Path) {
+    let bytes = fs::read(component).expect("the guest was just built");
+    let precompiled = compile::settings(Some(target))
         .and_then(|mut settings| Engine::new(settings.cranelift_nan_canonicalization(true)))
         .and_then(|engine| engine.precompile_component(&bytes));
     match precompiled {
-        Ok(code) => fs::write(out.join("registry.cwasm"), code).expect("OUT_DIR is writable"),
-        Err(cause) => fail(&format!("the guest does not compile for {target}: {cause:#}")),
+        Ok(code) => fs::write(to, code).expect("OUT_DIR is writable"),
+        Err(cause) => fail(&format!("the guest {} does not compile for {target}: {cause:#}", component.display())),
     }
 }
 

@@ -27,7 +27,7 @@ use skerry::{
 };
 use skerry_registry::{
     HostFailure as Kind,
-    host::{self, Change, Expectation, Failure, Listing, Metadata},
+    host::{self, Change, Event, Expectation, Failure, Intent, Listing, Metadata, Ruling, Verdict},
     response::Content,
 };
 use tokio::{runtime::Handle, task::block_in_place};
@@ -58,7 +58,7 @@ impl Handler for Twin {
         if head.method != Method::GET && head.method != Method::HEAD {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-            return Ok(Answer { response, notes: Vec::new().into(), guest_time: Duration::ZERO });
+            return Ok(Answer { response, notes: Vec::new().into(), user: None, guest_time: Duration::ZERO });
         }
         let answered = skerry_registry::handle(&Asked { head: &head, twin: self });
         let fault = |cause: String| Fault { failure: HostFailure::Internal, cause, guest_time: Duration::ZERO };
@@ -74,7 +74,7 @@ impl Handler for Twin {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(answered.status).map_err(|error| fault(error.to_string()))?;
         *response.headers_mut() = fields(&answered.headers);
-        Ok(Answer { response, notes: answered.notes.into(), guest_time: Duration::ZERO })
+        Ok(Answer { response, notes: answered.notes.into(), user: None, guest_time: Duration::ZERO })
     }
 
     fn failure_answer(&self, kind: HostFailure) -> (HeaderMap, Bytes) {
@@ -186,6 +186,27 @@ fn failure(failure: storage::Failure) -> Failure {
 impl host::Settings for Asked<'_> {
     fn value(&self, path: &str) -> Option<String> {
         (self.twin.settings)(path)
+    }
+}
+
+/// There are no policies.
+impl host::Access for Asked<'_> {
+    fn authorize(&self, _: &[Intent<'_>]) -> Verdict {
+        Verdict::Allow
+    }
+
+    fn may_pull(&self, repositories: &[String]) -> Vec<bool> {
+        vec![true; repositories.len()]
+    }
+
+    fn principal(&self) -> Option<String> {
+        None
+    }
+}
+
+impl host::Admission for Asked<'_> {
+    fn admit(&self, _: Event) -> Ruling {
+        Ruling::Allow(Vec::new())
     }
 }
 

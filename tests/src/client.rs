@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request as Head, Response, Version, header};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
@@ -40,6 +41,7 @@ pub struct Client {
     tls: Option<Arc<ClientConfig>>,
     version: Version,
     accept: bool,
+    authorization: Option<String>,
 }
 
 /// What clients say that they accept.
@@ -54,6 +56,7 @@ impl Client {
             tls: Some(trust.client(&["http/1.1"])),
             version: Version::HTTP_11,
             accept: false,
+            authorization: None,
         }
     }
 
@@ -64,17 +67,30 @@ impl Client {
             tls: Some(trust.client(&["h2"])),
             version: Version::HTTP_2,
             accept: false,
+            authorization: None,
         }
     }
 
     /// HTTP/1.1 over TLS as it is configured.
     pub fn with(authority: &str, tls: Arc<ClientConfig>) -> Self {
-        Self { authority: authority.to_owned(), tls: Some(tls), version: Version::HTTP_11, accept: false }
+        Self {
+            authority: authority.to_owned(),
+            tls: Some(tls),
+            version: Version::HTTP_11,
+            accept: false,
+            authorization: None,
+        }
     }
 
     /// HTTP/1.1 with no TLS.
     pub fn plain(authority: &str) -> Self {
-        Self { authority: authority.to_owned(), tls: None, version: Version::HTTP_11, accept: false }
+        Self {
+            authority: authority.to_owned(),
+            tls: None,
+            version: Version::HTTP_11,
+            accept: false,
+            authorization: None,
+        }
     }
 
     /// The same client, one that says that it accepts every kind of manifest:
@@ -82,6 +98,17 @@ impl Client {
     pub fn accepting(mut self) -> Self {
         self.accept = true;
         self
+    }
+
+    /// The same client, one that shows a user and a password.
+    pub fn user(&self, user: &str, password: &str) -> Self {
+        let shown = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        Self { authorization: Some(shown), ..self.clone() }
+    }
+
+    /// The same client, one that shows a token.
+    pub fn bearer(&self, token: &str) -> Self {
+        Self { authorization: Some(format!("Bearer {token}")), ..self.clone() }
     }
 
     /// `host:port`.
@@ -215,6 +242,9 @@ impl Request<'_> {
         let mut head =
             Head::builder().method(self.method.as_str()).uri(target).version(self.client.version).body(body)?;
         *head.headers_mut() = self.headers;
+        if let Some(shown) = &self.client.authorization {
+            head.headers_mut().insert(header::AUTHORIZATION, HeaderValue::try_from(shown)?);
+        }
         if self.client.accept && !head.headers().contains_key(header::ACCEPT) {
             head.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
         }

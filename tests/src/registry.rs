@@ -10,7 +10,8 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    authority::Authority, binary, children, client::Client, namespaces::Namespace, raw::Raw, service::Service,
+    authority::Authority, binary, children, client::Client, command::ended, namespaces::Namespace, raw::Raw,
+    service::Service,
 };
 
 /// How a registry is to run.
@@ -102,6 +103,21 @@ impl Registry {
         let address = service.address();
         let Options { tls, network, through, .. } = options;
         Self { directory, volume, trust, tls, network, through, service, address }
+    }
+
+    /// Starts one that is to refuse to start; returns what it says.
+    #[track_caller]
+    pub fn refused(options: Options) -> String {
+        let directory = tempfile::Builder::new().prefix("skerry-test-").tempdir().unwrap();
+        let volume = directory.path().join("volume");
+        fs::create_dir_all(&volume).unwrap();
+        let trust = Authority::new(directory.path(), &["localhost", "127.0.0.1"]);
+        fs::write(directory.path().join("config.yml"), config(&options, &volume, &trust)).unwrap();
+        let mut command = children::command(binary::skerry());
+        command.arg("serve").arg("config.yml").current_dir(directory.path());
+        let ended = ended(&mut command);
+        assert_ne!(ended.code, 0, "it started and ended: {}", ended.err);
+        format!("{}{}", ended.out, ended.err)
     }
 
     /// `127.0.0.1:port`.

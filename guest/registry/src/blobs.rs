@@ -1,19 +1,21 @@
 //! Blobs: bytes under a digest, which the host sends.
 
 use crate::{
+    admission::Admitted,
     digest::Digest,
     error::{Code, Error},
     etag,
-    host::{Change, Failure, Host, Kind, Storage},
+    host::{Change, Failure, Happening, Kind},
     layout, links,
-    name::RepositoryName,
+    permits::{Pull, Remove},
     range::Wanted,
     response::Response,
     settings::Delete,
 };
 
 /// `GET` and `HEAD`. A range is of a `GET` alone (RFC 9110, 14.2).
-pub fn pull(host: &dyn Host, name: &RepositoryName, digest: &Digest, ranges: bool) -> Result<Response, Error> {
+pub fn pull(permit: &Pull<'_>, digest: &Digest, ranges: bool) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     let found = links::layer(host, name, digest)?.ok_or_else(|| unknown(digest))?;
     if let Some(response) = etag::not_modified(host, digest) {
         return Ok(caching(response));
@@ -52,20 +54,18 @@ pub fn pull(host: &dyn Host, name: &RepositoryName, digest: &Digest, ranges: boo
 
 /// `DELETE`: takes the blob out of this repository. Others may hold it still,
 /// so its data is for the garbage collection.
-pub fn delete(
-    storage: &(impl Storage + ?Sized),
-    _: Delete,
-    name: &RepositoryName,
-    digest: &Digest,
-) -> Result<Response, Error> {
+pub fn delete(permit: &Remove<'_>, _: Delete, digest: &Digest) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     let link = layout::layer_link(name, digest);
-    match storage.stat(&link) {
+    match host.stat(&link) {
         Ok(found) if found.kind == Kind::Object => {}
         Ok(_) | Err(Failure::NotFound | Failure::WrongKind) => return Err(unknown(digest)),
         Err(failure) => return Err(failure.into()),
     }
-    storage.commit(Vec::new(), vec![Change::Remove(link)])?;
-    Ok(Response::new(202)
+    let admitted = Admitted::ask(host, name, Happening::BlobDelete(digest.clone()))?;
+    host.commit(Vec::new(), vec![Change::Remove(link)])?;
+    Ok(admitted
+        .warn(Response::new(202))
         .header("Docker-Content-Digest", digest.as_str())
         .note("event", "delete-blob")
         .note("repository", name.as_str())

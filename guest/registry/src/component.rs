@@ -32,16 +32,21 @@ mod wasi {
 
 use wit::{
     exports::skerry::registry::handler,
-    skerry::registry::{body, marks, request, settings, storage, types, uploads},
+    skerry::registry::{
+        access, admission, body, identity, marks, request, settings, storage, storage_policy_types as policy, types,
+        uploads,
+    },
 };
 
 use crate::{
     collect,
+    digest::Digest,
     error::HostFailure,
     host::{
-        Ambient, Body, Change, Expectation, Failure, Kind, Listing, Marks, Metadata, Request, Settings, Storage,
-        Upload, Uploads,
+        Access, Action, Admission, Ambient, Body, Change, Denial, Event, Expectation, Failure, Happening, Intent, Kind,
+        Listing, Marks, Metadata, Request, Ruling, Settings, Storage, Upload, Uploads, Verdict,
     },
+    name::Tag,
     response::Content,
     tend,
 };
@@ -210,6 +215,40 @@ impl Settings for Component {
     }
 }
 
+impl Access for Component {
+    fn authorize(&self, intents: &[Intent<'_>]) -> Verdict {
+        let accesses: Vec<_> = intents.iter().map(access_out).collect();
+        match access::authorize(&accesses) {
+            access::Verdict::Allow => Verdict::Allow,
+            access::Verdict::Challenge(fields) => Verdict::Challenge(fields),
+            access::Verdict::Deny(reason) => Verdict::Deny(reason),
+            access::Verdict::Hide => Verdict::Hide,
+            access::Verdict::Unavailable => Verdict::Unavailable,
+        }
+    }
+
+    fn may_pull(&self, repositories: &[String]) -> Vec<bool> {
+        access::may_pull(repositories)
+    }
+
+    fn principal(&self) -> Option<String> {
+        access::principal().map(|somebody| somebody.subject)
+    }
+}
+
+impl Admission for Component {
+    fn admit(&self, event: Event) -> Ruling {
+        let repository = event.repository.as_str().to_owned();
+        match admission::admit(&policy::Event { repository, action: happening(event.happening) }) {
+            policy::Ruling::Allow(warnings) => Ruling::Allow(warnings),
+            policy::Ruling::Deny(policy::Denial { code, status, message }) => {
+                Ruling::Deny(Denial { code, status, message })
+            }
+            policy::Ruling::Unavailable => Ruling::Unavailable,
+        }
+    }
+}
+
 impl Ambient for Component {
     fn now(&self) -> u64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -270,4 +309,52 @@ fn changes_out(changes: Vec<Change>) -> Vec<storage::Change> {
         Change::MakeDirectory(key) => storage::Change::MakeDirectory(key),
     };
     changes.into_iter().map(one).collect()
+}
+
+fn access_out(intent: &Intent<'_>) -> identity::Access {
+    identity::Access {
+        repository: intent.repository.map(str::to_owned),
+        action: match intent.action {
+            Action::Pull => identity::Action::Pull,
+            Action::Push => identity::Action::Push,
+            Action::Delete => identity::Action::Delete,
+            Action::Catalog => identity::Action::Catalog,
+        },
+        reference: intent.reference.map(str::to_owned),
+    }
+}
+
+fn happening(happening: Happening) -> policy::Happening {
+    let digest = |digest: Digest| digest.as_str().to_owned();
+    let tag = |tag: Tag| tag.as_str().to_owned();
+    match happening {
+        Happening::ManifestPush(pushed) => policy::Happening::ManifestPush(policy::Manifest {
+            digest: digest(pushed.digest),
+            media_type: pushed.media_type,
+            artifact_type: pushed.artifact_type,
+            size: u64::try_from(pushed.content.len()).unwrap_or(u64::MAX),
+            subject: pushed.subject.map(digest),
+            annotations: pushed.annotations,
+            tags: pushed.tags.into_iter().map(tag).collect(),
+            content: pushed.content,
+        }),
+        Happening::BlobPush { digest: pushed, size } => {
+            policy::Happening::BlobPush(policy::Blob { digest: digest(pushed), size })
+        }
+        Happening::UploadStart(length) => policy::Happening::UploadStart(length),
+        Happening::Mount { digest: mounted, size, source } => {
+            policy::Happening::Mount(policy::Mount { digest: digest(mounted), size, source: source.to_string() })
+        }
+        Happening::TagMove { tag: moved, old, new } => {
+            policy::Happening::TagMove(policy::TagMove { tag: tag(moved), old: old.map(digest), new: digest(new) })
+        }
+        Happening::ManifestDelete { digest: deleted, tags } => {
+            let tags = tags.into_iter().map(tag).collect();
+            policy::Happening::ManifestDelete(policy::ManifestDelete { digest: digest(deleted), tags })
+        }
+        Happening::BlobDelete(deleted) => policy::Happening::BlobDelete(digest(deleted)),
+        Happening::TagDelete { tag: deleted, digest: old } => {
+            policy::Happening::TagDelete(policy::TagDelete { tag: tag(deleted), digest: old.map(digest) })
+        }
+    }
 }

@@ -3,9 +3,14 @@
 //! An error has two messages: what the client reads, in the body, and the
 //! cause, in a note that only the host's log shows.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{host::Failure, response::Response};
+use crate::{
+    host::{Denial, Failure},
+    response::Response,
+};
 
 /// The codes of error bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub enum Code {
     BlobUploadInvalid,
     /// An upload that is not there.
     BlobUploadUnknown,
+    /// Not allowed.
+    Denied,
     /// A digest that is none, or is not that of the content.
     DigestInvalid,
     /// A manifest names what is not here.
@@ -36,6 +43,10 @@ pub enum Code {
     SizeInvalid,
     /// Not a tag.
     TagInvalid,
+    /// Too much is asked for.
+    TooManyRequests,
+    /// The client has to say who it is.
+    Unauthorized,
     /// No such path, or not by this method, or not by this configuration.
     Unsupported,
     /// Too busy.
@@ -51,6 +62,7 @@ impl Code {
             Self::BlobUnknown => ("BLOB_UNKNOWN", 404, "blob unknown to registry"),
             Self::BlobUploadInvalid => ("BLOB_UPLOAD_INVALID", 400, "blob upload invalid"),
             Self::BlobUploadUnknown => ("BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry"),
+            Self::Denied => ("DENIED", 403, "requested access to the resource is denied"),
             Self::DigestInvalid => ("DIGEST_INVALID", 400, "provided digest did not match uploaded content"),
             Self::ManifestBlobUnknown => ("MANIFEST_BLOB_UNKNOWN", 400, "blob unknown to registry"),
             Self::ManifestInvalid => ("MANIFEST_INVALID", 400, "manifest invalid"),
@@ -61,6 +73,8 @@ impl Code {
             Self::RangeInvalid => ("RANGE_INVALID", 416, "invalid content range"),
             Self::SizeInvalid => ("SIZE_INVALID", 400, "provided length did not match content length"),
             Self::TagInvalid => ("TAG_INVALID", 400, "invalid tag"),
+            Self::TooManyRequests => ("TOOMANYREQUESTS", 429, "too many requests"),
+            Self::Unauthorized => ("UNAUTHORIZED", 401, "authentication required"),
             Self::Unsupported => ("UNSUPPORTED", 405, "the operation is unsupported"),
             Self::Unavailable => ("UNAVAILABLE", 503, "service unavailable"),
             Self::Unknown => ("UNKNOWN", 500, "unknown error"),
@@ -68,11 +82,28 @@ impl Code {
     }
 }
 
+/// The codes by which policies refuse, for the statuses that go with them.
+const REFUSALS: [Code; 13] = [
+    Code::BlobUnknown,
+    Code::BlobUploadInvalid,
+    Code::BlobUploadUnknown,
+    Code::DigestInvalid,
+    Code::ManifestBlobUnknown,
+    Code::ManifestInvalid,
+    Code::ManifestUnknown,
+    Code::NameInvalid,
+    Code::NameUnknown,
+    Code::SizeInvalid,
+    Code::TagInvalid,
+    Code::Unsupported,
+    Code::TooManyRequests,
+];
+
 /// One entry of an error body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Item {
-    code: &'static str,
-    message: &'static str,
+    code: Cow<'static, str>,
+    message: Cow<'static, str>,
     detail: Detail,
 }
 
@@ -106,8 +137,14 @@ impl Error {
     #[must_use]
     pub fn new(code: Code) -> Self {
         let (code, status, message) = code.parts();
-        let item = Item { code, message, detail: Detail::default() };
+        let item = Item { code: code.into(), message: message.into(), detail: Detail::default() };
         Self { status, items: vec![item], headers: Vec::new(), cause: None }
+    }
+
+    /// Whether the same request may do later.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        self.status >= 500
     }
 
     /// With another status.
@@ -119,9 +156,9 @@ impl Error {
 
     /// With another message, for the last entry.
     #[must_use]
-    pub fn message(mut self, message: &'static str) -> Self {
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         if let Some(item) = self.items.last_mut() {
-            item.message = message;
+            item.message = message.into();
         }
         self
     }
@@ -171,6 +208,26 @@ impl Error {
             Some(cause) => response.note("cause", cause.chars().take(512).collect::<String>()),
             None => response,
         }
+    }
+}
+
+impl From<Denial> for Error {
+    /// What a storage policy says, in the form of an error. Its code need be
+    /// none of ours. A status that is none of a refusal is not taken, nor is
+    /// 401, for which a challenge would be needed.
+    fn from(denial: Denial) -> Self {
+        let Denial { code, status, message } = denial;
+        let usual = REFUSALS.iter().map(|code| code.parts()).find(|(name, ..)| *name == code);
+        let (_, usual, text) = usual.unwrap_or(Code::Denied.parts());
+        let named =
+            (1..=64).contains(&code.len()) && code.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+        let mut error = Self::new(Code::Denied)
+            .status(if matches!(status, 400 | 402..=499) { status } else { usual })
+            .message(if message.is_empty() { text.into() } else { Cow::Owned(message) });
+        if named && let Some(item) = error.items.last_mut() {
+            item.code = code.into();
+        }
+        error
     }
 }
 

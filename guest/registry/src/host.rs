@@ -5,6 +5,11 @@
 //! needs, so that its signature says what it can do: who takes `&dyn Storage`
 //! alone reads no clock and no request.
 
+use crate::{
+    digest::Digest,
+    name::{RepositoryName, Tag},
+};
+
 /// The head of the request, to be asked piece by piece.
 ///
 /// What was asked is what the answer depended on: ask for no more than the
@@ -116,6 +121,23 @@ pub trait Settings {
     fn value(&self, path: &str) -> Option<String>;
 }
 
+/// Who asks, and what they may do.
+pub trait Access {
+    /// Whether the request may do all of these, at most 16; with none, whether
+    /// its client is let in at all.
+    fn authorize(&self, intents: &[Intent<'_>]) -> Verdict;
+    /// Which of these repositories the client may pull from, in their order.
+    fn may_pull(&self, repositories: &[String]) -> Vec<bool>;
+    /// The name of the client, where it is known.
+    fn principal(&self) -> Option<String>;
+}
+
+/// Whether something may be stored, kept, or go.
+pub trait Admission {
+    /// Asks about one event, before it happens.
+    fn admit(&self, event: Event) -> Ruling;
+}
+
 /// What makes an answer depend on more than was asked: no read path takes it.
 pub trait Ambient {
     /// Seconds since 1970.
@@ -125,9 +147,9 @@ pub trait Ambient {
 }
 
 /// All of them.
-pub trait Host: Request + Body + Storage + Uploads + Settings + Ambient {}
+pub trait Host: Request + Body + Storage + Uploads + Settings + Access + Admission + Ambient {}
 
-impl<T: Request + Body + Storage + Uploads + Settings + Ambient> Host for T {}
+impl<T: Request + Body + Storage + Uploads + Settings + Access + Admission + Ambient> Host for T {}
 
 /// Why the host did not do what it was asked; `types.failure`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,4 +237,143 @@ pub enum Change {
     RemoveTree(String),
     /// Make a directory, if it is not there.
     MakeDirectory(String),
+}
+
+/// Something that a request is to do; `identity.access`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent<'a> {
+    /// The repository; nothing for the registry as a whole.
+    pub repository: Option<&'a str>,
+    /// What is done there.
+    pub action: Action,
+    /// The tag or digest, where one is concerned.
+    pub reference: Option<&'a str>,
+}
+
+/// What can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Read.
+    Pull,
+    /// Write.
+    Push,
+    /// Remove.
+    Delete,
+    /// See the names of repositories.
+    Catalog,
+}
+
+/// What to answer to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Allow,
+    /// 401, with these values of `WWW-Authenticate`.
+    Challenge(Vec<String>),
+    /// 403, for this reason.
+    Deny(String),
+    /// As if nothing of that name were there.
+    Hide,
+    /// 503: a policy failed.
+    Unavailable,
+}
+
+/// What is about to happen in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// What happens there.
+    pub happening: Happening,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// A manifest is pushed.
+    ManifestPush(Box<PushedManifest>),
+    /// A blob is about to become visible.
+    BlobPush {
+        /// Its digest.
+        digest: Digest,
+        /// Its bytes.
+        size: u64,
+    },
+    /// An upload begins, with the length that was declared.
+    UploadStart(Option<u64>),
+    /// A blob of another repository is linked.
+    Mount {
+        /// Its digest.
+        digest: Digest,
+        /// Its bytes.
+        size: u64,
+        /// The other repository.
+        source: RepositoryName,
+    },
+    /// A tag is set or moved.
+    TagMove {
+        /// The tag.
+        tag: Tag,
+        /// What it names now.
+        old: Option<Digest>,
+        /// What it is to name.
+        new: Digest,
+    },
+    /// A manifest goes, with these tags.
+    ManifestDelete {
+        /// Its digest.
+        digest: Digest,
+        /// The tags that name it.
+        tags: Vec<Tag>,
+    },
+    /// A blob goes.
+    BlobDelete(Digest),
+    /// A tag goes.
+    TagDelete {
+        /// The tag.
+        tag: Tag,
+        /// What it names now.
+        digest: Option<Digest>,
+    },
+}
+
+/// What is known of a manifest that is pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// What kind of artifact it is.
+    pub artifact_type: Option<String>,
+    /// What it refers to.
+    pub subject: Option<Digest>,
+    /// What its author says of it.
+    pub annotations: Vec<(String, String)>,
+    /// The tags that are to name it.
+    pub tags: Vec<Tag>,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// What the storage policies say of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// Go on, and warn the client.
+    Allow(Vec<String>),
+    /// Do not.
+    Deny(Denial),
+    /// 503: a policy failed.
+    Unavailable,
+}
+
+/// How a policy refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// A code of the distribution-spec.
+    pub code: String,
+    /// 400 to 499; 0 for what goes with the code.
+    pub status: u16,
+    /// What the client reads.
+    pub message: String,
 }

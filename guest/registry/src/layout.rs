@@ -15,6 +15,8 @@
 //!                                         what the tag named at any time
 //!     _uploads/<uuid>/data                bytes received so far
 //!     _uploads/<uuid>/startedat           RFC 3339
+//!     _uploads/<uuid>/owner               ours: who began it; distribution passes
+//!                                         over it, and removes it with the rest
 //!     _skerry/referrers/<alg>/<hex>/<alg>-<hex>
 //!                                         ours: the second is a manifest whose
 //!                                         subject is the first; its descriptor
@@ -23,7 +25,7 @@
 //! A link holds the text of a digest, and what it says is followed: a sha512
 //! blob of distribution has its data under its sha256 path.
 //!
-//! What is ours is always a directory that begins with `_`: distribution's
+//! What is ours and stays is always a directory that begins with `_`: distribution's
 //! walks pass over it, and would stop at a plain file of such a name. Both
 //! `_layers` and `_manifests` are made by the first write: registry 2.8 finds
 //! repositories by the one only, registry 3 by the other only, and what their
@@ -132,6 +134,12 @@ pub fn upload_data(name: &str, id: &UploadId) -> String {
 #[must_use]
 pub fn upload_started(name: &str, id: &UploadId) -> String {
     format!("{REPOSITORIES}/{name}/_uploads/{id}/startedat")
+}
+
+/// Who began an upload.
+#[must_use]
+pub fn upload_owner(name: &RepositoryName, id: &UploadId) -> String {
+    format!("{REPOSITORIES}/{name}/_uploads/{id}/owner")
 }
 
 /// The directory of a manifest's referrers.

@@ -12,6 +12,7 @@
 //! Everything but the glue in `component.rs` is plain Rust over the ports in
 //! [`host`], and is tested natively with [`memory`] behind them.
 
+mod admission;
 mod blobs;
 mod catalog;
 pub mod collect;
@@ -27,8 +28,10 @@ mod manifests;
 #[cfg(not(target_family = "wasm"))]
 pub mod memory;
 pub mod name;
+mod nothing;
 mod pagination;
 mod percent;
+mod permits;
 pub mod range;
 mod referrers;
 pub mod response;
@@ -44,7 +47,9 @@ use self::{
     digest::Digest,
     error::Code,
     host::Host,
+    manifests::Target,
     name::RepositoryName,
+    permits::{Browse, Pull, Push, Receive, Remove},
     response::Response,
     route::{Method, Route},
     settings::{Delete, Write},
@@ -62,50 +67,52 @@ pub fn handle(host: &dyn Host) -> Response {
 }
 
 fn dispatch(host: &dyn Host) -> Result<Response, Error> {
-    use Method::{Delete as Remove, Get, Head, Options, Patch, Post, Put};
+    use Method::{Delete as Erase, Get, Head, Options, Patch, Post, Put};
 
     let path = host.path();
     let route = Route::parse(&path)?;
     let method = Method::parse(&host.method());
+    let write = || permit(Write::ask(host), host, &route);
+    let delete = || permit(Delete::ask(host), host, &route);
     match (&route, method) {
         (_, Options) => Ok(Response::new(200).header("Allow", settings::allow(host, route.methods()))),
         (Route::Root, Get | Head) => Ok(Response::new(200)),
         (Route::Version, Get | Head) => Ok(Response::new(301).header("Location", "/v2/")),
         (Route::Ping, Get | Head) => {
+            permits::enter(host)?;
             Ok(Response::new(200).header("Content-Type", "application/json").bytes(b"{}".to_vec()))
         }
-        (Route::Catalog, Get | Head) => catalog::list(host),
-        (Route::Tags(name), Get | Head) => tags::list(host, &repository(name)?),
+        (Route::Catalog, Get | Head) => catalog::list(&Browse::ask(host)?),
+        (Route::Tags(name), Get | Head) => tags::list(&Pull::ask(host, repository(name)?, None)?),
         (Route::Referrers(name, digest), Get | Head) => {
-            referrers::list(host, &repository(name)?, &parse_digest(digest)?)
+            let (name, digest) = (repository(name)?, parse_digest(digest)?);
+            referrers::list(&Pull::ask(host, name, Some(digest.as_str()))?, &digest)
         }
-        (Route::Manifest(name, reference), _) => {
-            let (name, reference) = (repository(name)?, || manifests::reference(reference));
+        (Route::Manifest(name, reference), Get | Head | Put | Erase) => {
+            let (name, reference) = (repository(name)?, manifests::reference(reference)?);
             match method {
-                Get | Head => manifests::pull(host, &name, &reference()?),
-                Put => manifests::push(host, permit(Write::ask(host), host, &route)?, &name, &reference()?),
-                Remove => manifests::delete(host, permit(Delete::ask(host), host, &route)?, &name, &reference()?),
-                _ => Err(refused(host, &route)),
+                Put => {
+                    let target = Target::ask(host, reference)?;
+                    manifests::push(&Push::ask(host, name, &target.names())?, write()?, &target)
+                }
+                Erase => manifests::delete(&Remove::ask(host, name, reference.as_str())?, delete()?, &reference),
+                _ => manifests::pull(&Pull::ask(host, name, Some(reference.as_str()))?, &reference),
             }
         }
-        (Route::Blob(name, digest), Get | Head) => {
-            blobs::pull(host, &repository(name)?, &parse_digest(digest)?, method == Get)
-        }
-        (Route::Blob(name, digest), Remove) => {
-            let permit = permit(Delete::ask(host), host, &route)?;
-            blobs::delete(host, permit, &repository(name)?, &parse_digest(digest)?)
-        }
-        (Route::Uploads(name), Post) => {
-            uploads::start(host, permit(Write::ask(host), host, &route)?, &repository(name)?)
-        }
-        (Route::Upload(name, id), Get | Head) => uploads::status(host, &repository(name)?, id),
-        (Route::Upload(name, id), Patch | Put | Remove) => {
-            let (permit, name) = (permit(Write::ask(host), host, &route)?, repository(name)?);
-            match method {
-                Patch => uploads::patch(host, permit, &name, id),
-                Put => uploads::put(host, permit, &name, id),
-                _ => uploads::cancel(host, permit, &name, id),
+        (Route::Blob(name, digest), Get | Head | Erase) => {
+            let (name, digest) = (repository(name)?, parse_digest(digest)?);
+            if method == Erase {
+                blobs::delete(&Remove::ask(host, name, digest.as_str())?, delete()?, &digest)
+            } else {
+                blobs::pull(&Pull::ask(host, name, Some(digest.as_str()))?, &digest, method == Get)
             }
+        }
+        (Route::Uploads(name), Post) => uploads::start(&Push::ask(host, repository(name)?, &[])?, write()?),
+        (Route::Upload(name, id), Get | Head) => uploads::status(&Receive::ask(host, repository(name)?)?, id),
+        (Route::Upload(name, id), Patch) => uploads::patch(&Receive::ask(host, repository(name)?)?, write()?, id),
+        (Route::Upload(name, id), Put) => uploads::put(&Receive::ask(host, repository(name)?)?, write()?, id),
+        (Route::Upload(name, id), Erase) => {
+            uploads::cancel(&Receive::ask_to_cancel(host, repository(name)?)?, write()?, id)
         }
         _ => Err(refused(host, &route)),
     }

@@ -6,7 +6,7 @@
 
 use crate::{
     digest::Digest,
-    host::{Failure, Kind, Storage},
+    host::{Expectation, Failure, Kind, Storage},
     layout,
     name::{RepositoryName, Tag},
 };
@@ -48,22 +48,45 @@ pub fn tagged(storage: &(impl Storage + ?Sized), name: &RepositoryName, tag: &Ta
     read(storage, &layout::tag_current(name, tag))
 }
 
+/// The same, and what makes sure of it in a commit. What is no link at all is
+/// held to nothing: no client can have got anything by it.
+pub fn current(
+    storage: &(impl Storage + ?Sized),
+    name: &RepositoryName,
+    tag: &Tag,
+) -> Result<(Option<Digest>, Option<Expectation>), Failure> {
+    let key = layout::tag_current(name, tag);
+    match bytes(storage, &key) {
+        Ok(bytes) => Ok((parse(&bytes), Some(Expectation::Equals(key, bytes)))),
+        Err(Failure::NotFound) => Ok((None, Some(Expectation::Absent(key)))),
+        Err(Failure::WrongKind | Failure::TooLarge(_)) => Ok((None, None)),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// The digest that a link holds.
 pub fn read(storage: &(impl Storage + ?Sized), key: &str) -> Result<Option<Digest>, Failure> {
+    match bytes(storage, key) {
+        Ok(bytes) => Ok(parse(&bytes)),
+        Err(Failure::NotFound | Failure::WrongKind | Failure::TooLarge(_)) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn bytes(storage: &(impl Storage + ?Sized), key: &str) -> Result<Vec<u8>, Failure> {
     // registry 2.8 writes a link in place: an empty one may be about to be
     // written, and reading again takes longer than that.
-    for _ in 0..3 {
-        match storage.read(key, LINK) {
-            Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => {
-                let text = str::from_utf8(&bytes).unwrap_or_default();
-                return Ok(Digest::parse(text.trim_ascii()).ok());
-            }
-            Err(Failure::NotFound | Failure::WrongKind | Failure::TooLarge(_)) => return Ok(None),
-            Err(failure) => return Err(failure),
+    for _ in 0..2 {
+        let bytes = storage.read(key, LINK)?;
+        if !bytes.is_empty() {
+            return Ok(bytes);
         }
     }
-    Ok(None)
+    storage.read(key, LINK)
+}
+
+fn parse(link: &[u8]) -> Option<Digest> {
+    Digest::parse(str::from_utf8(link).unwrap_or_default().trim_ascii()).ok()
 }
 
 fn follow(storage: &(impl Storage + ?Sized), link: &str, digest: &Digest) -> Result<Option<Found>, Failure> {

@@ -122,4 +122,13 @@ impl Reference {
             Tag::parse(text).map(Self::Tag).ok_or(InvalidReference::Tag)
         }
     }
+
+    /// The reference as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Tag(tag) => tag.as_str(),
+            Self::Digest(digest) => digest.as_str(),
+        }
+    }
 }

@@ -12,11 +12,12 @@ use serde::Serialize;
 use crate::{
     digest::{Algorithm, Digest},
     error::Error,
-    host::{Failure, Host, Kind, Storage},
+    host::{Failure, Kind, Storage},
     layout, links,
     manifests::{self, List, Manifest, OCI_INDEX, Referrer},
     name::{RepositoryName, Tag},
     pagination,
+    permits::Pull,
     response::Response,
 };
 
@@ -58,7 +59,8 @@ impl Cursor {
 }
 
 /// `GET` and `HEAD`: always a list, if need be an empty one.
-pub fn list(host: &dyn Host, name: &RepositoryName, subject: &Digest) -> Result<Response, Error> {
+pub fn list(permit: &Pull<'_>, subject: &Digest) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     let filter = host.query("artifactType").into_iter().next().filter(|text| !text.is_empty());
     let mut part = Part { found: Vec::new(), looks: 0, size: 0, filter: filter.as_deref() };
     let next = match Cursor::parse(host.query("last").first()) {

@@ -79,7 +79,6 @@ impl<'a> Route<'a> {
     /// # Errors
     /// 404 where no route is like that, 400 where a segment is no segment.
     pub fn parse(path: &'a str) -> Result<Self, Error> {
-        let unknown = || Error::new(Code::Unsupported).status(404).message("there is no such path");
         let rest = match path {
             "/" => return Ok(Self::Root),
             "/v2" => return Ok(Self::Version),
@@ -129,6 +128,11 @@ impl<'a> Route<'a> {
             Self::Upload(..) => ("GET, HEAD, OPTIONS", "PATCH, PUT, DELETE"),
         }
     }
+}
+
+/// The refusal of a path that nothing is at.
+pub fn unknown() -> Error {
+    Error::new(Code::Unsupported).status(404).message("there is no such path")
 }
 
 fn name(segments: &[Cow<'_, str>]) -> Option<String> {

@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use crate::{
     error::{Code, Error},
-    host::{Failure, Host, Kind, Storage},
+    host::{Failure, Kind, Storage},
     layout, links,
     name::{RepositoryName, Tag},
     pagination::{self, Pagination},
+    permits::Pull,
     response::Response,
 };
 
@@ -24,7 +25,8 @@ struct Tags<'a> {
 }
 
 /// `GET` and `HEAD`.
-pub fn list(host: &dyn Host, name: &RepositoryName) -> Result<Response, Error> {
+pub fn list(permit: &Pull<'_>) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     let asked = Pagination::ask(host)?;
     let n = asked.n.unwrap_or(LIMIT).min(LIMIT);
     let Some((tags, more)) = collect(host, name, asked.last, n)? else {

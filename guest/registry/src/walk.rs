@@ -1,7 +1,9 @@
 //! The tree of repositories, walked in order and in bounded steps.
 
+use std::{iter, vec};
+
 use crate::{
-    host::{Failure, Kind, Storage},
+    host::{Failure, Host, Kind, Storage},
     layout,
     name::{RepositoryName, is_component},
 };
@@ -102,6 +104,57 @@ impl<'a, S: Storage + ?Sized> Walk<'a, S> {
     /// repositories, since this was asked last.
     pub fn strange(&mut self) -> Vec<String> {
         std::mem::take(&mut self.strange)
+    }
+
+    /// Where a later walk can go on: the last directory that was given out.
+    pub fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+}
+
+/// Walks those directories from whose names the client may pull. Nothing else
+/// is looked at of the others, so that not even the time tells what they hold.
+pub struct Readable<'a> {
+    host: &'a dyn Host,
+    walk: Walk<'a, dyn Host + 'a>,
+    /// Names that are asked about at a time.
+    batch: usize,
+    names: vec::IntoIter<String>,
+    allowed: vec::IntoIter<bool>,
+    last: Option<String>,
+}
+
+impl<'a> Readable<'a> {
+    /// A walk as `Walk::new` makes it, which asks about up to `batch` names at
+    /// a time.
+    pub fn new(host: &'a dyn Host, after: &str, budget: u32, batch: usize) -> Self {
+        let walk = Walk::new(host, after, budget);
+        let (names, allowed) = (Vec::new().into_iter(), Vec::new().into_iter());
+        Self { host, walk, batch: batch.clamp(16, 1024), names, allowed, last: None }
+    }
+
+    /// The next directory, if there is one and the budget is not used up.
+    pub fn next(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            for name in self.names.by_ref() {
+                if self.allowed.next() == Some(true) {
+                    self.last = Some(name.clone());
+                    return Ok(Some(name));
+                }
+            }
+            let more: Vec<_> =
+                iter::from_fn(|| self.walk.next().transpose()).take(self.batch).collect::<Result<_, _>>()?;
+            if more.is_empty() {
+                return Ok(None);
+            }
+            self.allowed = self.host.may_pull(&more).into_iter();
+            self.names = more.into_iter();
+        }
+    }
+
+    /// Whether it ended because the budget was used up, and not at the end.
+    pub fn is_cut_short(&self) -> bool {
+        self.walk.is_cut_short()
     }
 
     /// Where a later walk can go on: the last directory that was given out.

@@ -184,6 +184,7 @@ fn reading_asks_for_no_more_than_it_needs() {
     let digest = push_blob(&memory, "a", b"x");
     memory.send("GET", &format!("/v2/a/blobs/{digest}"), &[], b"");
     let expected = [
+        format!("authorize Pull a {digest}"),
         format!("read {}", layer_key("a", &digest)),
         format!("stat {}", data_key(&digest)),
         "header if-none-match".to_owned(),
@@ -191,5 +192,5 @@ fn reading_asks_for_no_more_than_it_needs() {
     ];
     assert_eq!(memory.calls(), expected);
     memory.send("HEAD", &format!("/v2/a/blobs/{digest}"), &[], b"");
-    assert_eq!(memory.calls(), expected[..3]);
+    assert_eq!(memory.calls(), expected[..4]);
 }

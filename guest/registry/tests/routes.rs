@@ -191,7 +191,7 @@ fn reading_is_a_function_of_what_was_asked() {
         "/v2/nowhere".to_owned(),
     ] {
         let first = memory.send("GET", &path, &[], b"");
-        let reads = ["read ", "stat ", "page ", "query ", "header "];
+        let reads = ["authorize ", "may-pull ", "read ", "stat ", "page ", "query ", "header "];
         for call in memory.calls() {
             assert!(reads.iter().any(|read| call.starts_with(read)), "{path}: {call}");
         }

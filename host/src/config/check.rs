@@ -69,6 +69,16 @@ impl Checker<'_> {
                     self.drivers(node, known);
                 }
             }
+            Kind::Ways(known) => {
+                if self.is_map(node) {
+                    self.ways(node, known);
+                }
+            }
+            Kind::Granted => match &node.value {
+                Value::Map(_) => self.section(node, fields(kind)),
+                Value::List(_) => self.wrong(node, "text, or a section with a `file`"),
+                Value::Null | Value::Scalar { .. } => {}
+            },
         }
     }
 
@@ -145,6 +155,24 @@ impl Checker<'_> {
                 (name, Some(field)) => format!("`storage.{}` is no storage driver; did you mean `storage.{}`?", Shown(name), field.name),
                 (name, None) => format!("`storage.{}` is not supported: the one storage driver is `filesystem`", Shown(name)),
             };
+            self.report.problem(&entry.at, message);
+        }
+    }
+
+    /// An unknown one is no key to ignore: whoever wrote it counts on it.
+    fn ways(&mut self, node: &Node, known: &'static [Field]) {
+        for entry in node.entries() {
+            if let Some(field) = known.iter().find(|field| field.name == entry.name) {
+                self.field(&entry.node, field);
+                continue;
+            }
+            let hint = near::field(&entry.name, known).map(|field| format!("; did you mean `auth.{}`?", field.name));
+            let message = format!(
+                "`auth.{}` is not supported, and without it everybody could pull, push and delete: there are \
+                 `auth.htpasswd`, `auth.token` and `policies`{}",
+                Shown(&entry.name),
+                hint.unwrap_or_default()
+            );
             self.report.problem(&entry.at, message);
         }
     }

@@ -34,8 +34,9 @@ fn block(out: &mut String, node: &Node, kind: &'static Kind, depth: usize) {
         indent(out, depth);
         out.push_str(&scalar_text(&entry.name, false));
         out.push(':');
-        let masked =
-            matches!(inner, Kind::Secret) || (matches!(kind, Kind::Any | Kind::Map(_)) && is_secret_name(&entry.name));
+        let masked = matches!(inner, Kind::Secret)
+            || (matches!(inner, Kind::Granted) && !matches!(entry.node.value, Value::Map(_)))
+            || (matches!(kind, Kind::Any | Kind::Map(_)) && is_secret_name(&entry.name));
         if masked && !entry.node.is_empty() {
             out.push(' ');
             out.push_str(MASK);
@@ -52,7 +53,8 @@ fn after(out: &mut String, node: &Node, kind: &'static Kind, depth: usize) {
         Value::Null => out.push_str(" null\n"),
         Value::Scalar { text, plain } => {
             let text = without_password(text);
-            let shown = if matches!(kind, Kind::Secret) { MASK.to_owned() } else { scalar_text(&text, *plain) };
+            let shown =
+                if matches!(kind, Kind::Secret | Kind::Granted) { MASK.to_owned() } else { scalar_text(&text, *plain) };
             out.push(' ');
             out.push_str(&shown);
             out.push('\n');

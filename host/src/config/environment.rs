@@ -99,11 +99,11 @@ impl Setting<'_> {
             return Ok(true);
         };
         match kind {
-            Kind::Section(known) => match named(known, path) {
+            Kind::Section(_) | Kind::Granted => match named(fields(kind), path) {
                 Some((field, rest)) => self.below(node, field.name, &field.kind, rest),
                 None => Ok(false),
             },
-            Kind::Drivers(known) => {
+            Kind::Drivers(known) | Kind::Ways(known) => {
                 super::name_driver(node);
                 match named(known, path) {
                     Some((field, rest)) => self.below(node, field.name, &field.kind, rest),

@@ -93,13 +93,12 @@ fn below(kind: &'static Kind, key: &str, variable: &str, ours: bool, rows: &mut 
         };
         rows.push(Row { key, variable, outcome });
     }
-    if matches!(kind, Kind::Drivers(_)) {
-        rows.push(Row {
-            key: format!("{key}.*"),
-            variable: format!("{variable}_*"),
-            outcome: "refused: there is no such driver here".to_owned(),
-        });
-    }
+    let other = match kind {
+        Kind::Drivers(_) => "refused: there is no such driver here",
+        Kind::Ways(_) => "refused: there is no such way to authenticate here",
+        _ => return,
+    };
+    rows.push(Row { key: format!("{key}.*"), variable: format!("{variable}_*"), outcome: other.to_owned() });
 }
 
 #[cfg(test)]
@@ -130,9 +129,9 @@ mod tests {
             Kind::Integer | Kind::Size => "7",
             Kind::Duration => "7s",
             Kind::List(_) => "[some, others]",
-            Kind::Map(_) | Kind::Section(_) | Kind::Drivers(_) => "{some: [others]}",
+            Kind::Map(_) | Kind::Section(_) | Kind::Drivers(_) | Kind::Ways(_) => "{some: [others]}",
             Kind::Any => "{some: [others]}",
-            Kind::Text | Kind::Secret | Kind::Choice(_) => "some",
+            Kind::Text | Kind::Secret | Kind::Granted | Kind::Choice(_) => "some",
         }
     }
 

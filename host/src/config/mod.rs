@@ -19,6 +19,7 @@ mod letsencrypt;
 mod model;
 mod near;
 mod node;
+mod policies;
 mod read;
 mod report;
 mod scalar;
@@ -36,9 +37,11 @@ pub use self::{
     environment::CONFIGURATION_PATH,
     keys::keys,
     model::{
-        Certificates, ClientAuth, Config, Debug, FileCheck, Health, Http, LetsEncrypt, Level, Limits, Log, LogFormat,
-        Period, Purge, Remember, Sandbox, Storage, TcpCheck, Tls, TlsVersion,
+        Certificates, ClientAuth, Config, Debug, FileCheck, Grant, Health, Http, LetsEncrypt, Level, Limits, Log,
+        LogFormat, Period, Policy, PolicyModule, Purge, Remember, Sandbox, Secret, Storage, TcpCheck, Tls, TlsVersion,
+        World,
     },
+    policies::BUILT_IN as BUILT_IN_POLICIES,
     report::{ConfigError, Origin, Problem, Warning},
 };
 use self::{

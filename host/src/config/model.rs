@@ -24,6 +24,8 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// Answers that are remembered, if any are.
     pub remember: Option<Remember>,
+    /// Who may do what, and what may be stored: asked in this order.
+    pub policies: Vec<Policy>,
     /// All keys with their places, defaults filled in.
     pub(super) effective: Node,
 }
@@ -39,6 +41,7 @@ impl fmt::Debug for Config {
             .field("limits", &self.limits)
             .field("sandbox", &self.sandbox)
             .field("remember", &self.remember)
+            .field("policies", &self.policies)
             .finish_non_exhaustive()
     }
 }
@@ -380,4 +383,75 @@ pub struct Remember {
     /// How long what an answer rests on must have been left alone, where
     /// others write too.
     pub age: Duration,
+}
+
+/// One of `policies`, or what `auth` asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// One of its own; for logs and metrics.
+    pub name: String,
+    /// What it is made of.
+    pub module: PolicyModule,
+    /// The world that the module is to be of; told from its exports where
+    /// nothing is said.
+    pub world: Option<World>,
+    /// Its settings.
+    pub settings: serde_json::Value,
+    /// Files that it may read.
+    pub grant: Grant,
+    /// Secrets that it is told.
+    pub secrets: Vec<(String, Secret)>,
+    /// Whether it counts as one with no opinion when it fails.
+    pub lenient: bool,
+    /// Of its own computing for one question.
+    pub time: Duration,
+    /// Bytes of one instance's memory.
+    pub memory: u64,
+}
+
+/// `policies[].module`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyModule {
+    /// One that is built in.
+    BuiltIn(String),
+    /// A component.
+    File(PathBuf),
+}
+
+/// `policies[].world`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// Who may do what.
+    Auth,
+    /// What may be stored.
+    Storage,
+}
+
+/// Files that a policy may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// None.
+    Nothing,
+    /// Those below a directory.
+    Directory(PathBuf),
+    /// Some, by names of their own.
+    Files(Vec<(String, PathBuf)>),
+}
+
+/// A secret that a policy is told.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// It was written into the configuration.
+    Value(String),
+    /// The content of a file, without the end of its last line.
+    File(PathBuf),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(_) => f.write_str("Value(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
 }

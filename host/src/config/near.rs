@@ -19,6 +19,13 @@ pub(super) fn field(name: &str, among: &'static [Field]) -> Option<&'static Fiel
         .map(|(_, field)| field)
 }
 
+/// The word that an unknown one most likely stands for.
+pub(super) fn word<'a>(name: &str, among: &[&'a str]) -> Option<&'a str> {
+    let plain = folded(name);
+    let near = among.iter().map(|word| (distance(&plain, &folded(word)), *word)).min()?;
+    (near.0 <= 2 && plain.len() <= 64).then_some(near.1)
+}
+
 /// Where else in the configuration a name is known, if in one place only.
 pub(super) fn elsewhere(name: &str) -> Option<String> {
     fn search(kind: &Kind, path: &mut Vec<&'static str>, name: &str, found: &mut Vec<String>) {

@@ -32,7 +32,8 @@ pub(super) fn config(effective: Node, report: &mut Report) -> Config {
     let limits = reader.limits();
     let sandbox = reader.sandbox();
     let remember = reader.remember();
-    Config { log, http, storage, health, limits, sandbox, remember, effective }
+    let policies = reader.policies();
+    Config { log, http, storage, health, limits, sandbox, remember, policies, effective }
 }
 
 pub(super) struct Reader<'a> {

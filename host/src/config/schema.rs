@@ -24,6 +24,11 @@ pub(super) enum Kind {
     /// Known names, and beside them drivers with parameters of their own; a
     /// text in its place names a driver.
     Drivers(&'static [Field]),
+    /// Known names of ways to authenticate; a text in its place names one, and
+    /// an unknown one stops the start.
+    Ways(&'static [Field]),
+    /// Text that no output shows, or the `file` that it is in.
+    Granted,
     /// Anything; secrets in it are known by their names.
     Any,
 }
@@ -82,9 +87,9 @@ const fn refused(
     Field { support: Support::Refused(why, asks), ..key(name, go, kind) }
 }
 
-/// Even `auth: htpasswd: {}` asks for authentication.
-fn any_name(node: &Node) -> bool {
-    !node.is_empty()
+/// Whatever is below it.
+fn always(_: &Node) -> bool {
+    true
 }
 
 /// Some item, below any names, that is not disabled.
@@ -108,13 +113,7 @@ pub(super) static ROOT: Kind = Kind::Section(&[
     key("log", "Log", Kind::Section(LOG)),
     key("loglevel", "Loglevel", Kind::Choice(LEVELS)),
     key("storage", "Storage", Kind::Drivers(STORAGE)),
-    refused(
-        "auth",
-        "Auth",
-        Kind::Any,
-        "authentication is not supported yet, and without it everybody could pull, push and delete: remove it, and let a proxy in front authenticate",
-        any_name,
-    ),
+    key("auth", "Auth", Kind::Ways(AUTH)),
     refused(
         "middleware",
         "Middleware",
@@ -151,10 +150,52 @@ pub(super) static ROOT: Kind = Kind::Section(&[
         Node::asks,
     ),
     // Ours.
+    key("policies", "Policies", Kind::List(&Kind::Section(POLICY))),
     key("limits", "Limits", Kind::Section(LIMITS)),
     key("sandbox", "Sandbox", Kind::Section(SANDBOX)),
     key("remember", "Remember", Kind::Section(REMEMBER)),
 ]);
+
+/// `auth`.
+const AUTH: &[Field] = &[
+    key("htpasswd", "htpasswd", Kind::Section(&[key("realm", "realm", Kind::Text), key("path", "path", Kind::Text)])),
+    key(
+        "token",
+        "token",
+        Kind::Section(&[
+            key("realm", "realm", Kind::Text),
+            key("service", "service", Kind::Text),
+            key("issuer", "issuer", Kind::Text),
+            key("rootcertbundle", "rootcertbundle", Kind::Text),
+            key("jwks", "jwks", Kind::Text),
+            key("signingalgorithms", "signingalgorithms", Kind::List(&Kind::Text)),
+            key("autoredirect", "autoredirect", Kind::Flag),
+            key("autoredirectpath", "autoredirectpath", Kind::Text),
+        ]),
+    ),
+    refused(
+        "silly",
+        "silly",
+        Kind::Any,
+        "it lets everybody in who shows anything at all, and is for tests: use `auth.htpasswd` or `auth.token`",
+        always,
+    ),
+];
+
+/// Said in `defaults.yml`.
+const POLICY: &[Field] = &[
+    ours("name", Kind::Text),
+    ours("module", Kind::Text),
+    ours("world", Kind::Choice(&["auth", "storage"])),
+    ours("settings", Kind::Any),
+    ours("directory", Kind::Text),
+    ours("secrets", Kind::Map(&Kind::Granted)),
+    ours("on_failure", Kind::Choice(&["deny", "allow"])),
+    ours("limits", Kind::Section(&[ours("time", Kind::Duration), ours("memory", Kind::Size)])),
+];
+
+/// What a secret may be in.
+const GRANTED: &[Field] = &[ours("file", Kind::Text)];
 
 /// Levels of the log.
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug"];
@@ -451,7 +492,8 @@ const REMEMBER: &[Field] = &[
 /// The fields of a kind that has known names.
 pub(super) fn fields(kind: &Kind) -> &'static [Field] {
     match kind {
-        Kind::Section(fields) | Kind::Drivers(fields) => fields,
+        Kind::Section(fields) | Kind::Drivers(fields) | Kind::Ways(fields) => fields,
+        Kind::Granted => GRANTED,
         _ => &[],
     }
 }

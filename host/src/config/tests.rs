@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 
@@ -177,8 +178,15 @@ fn environment_warnings_and_problems() {
     }
     assert_eq!(try_load(&with(""), &[("OTEL_TRACES_EXPORTER", "none")]).unwrap().1, []);
     for (name, value, message) in [
-        ("REGISTRY_AUTH", "htpasswd", "REGISTRY_AUTH: `auth`: authentication is not supported yet"),
-        ("REGISTRY_AUTH_HTPASSWD_PATH", "/x", "`auth`: authentication"),
+        (
+            "REGISTRY_AUTH",
+            "htpasswd",
+            "REGISTRY_AUTH: `auth.htpasswd.realm` (what clients are told that they log in to), `auth.htpasswd.path` (the",
+        ),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", "/x", "`auth.htpasswd.realm` (what clients are told that they log in to) is"),
+        ("REGISTRY_AUTH", "silly", "`auth.silly`: it lets everybody in who shows anything at all"),
+        ("REGISTRY_AUTH", "ldap", "REGISTRY_AUTH: `auth.ldap` is not supported, and without it everybody could pull"),
+        ("REGISTRY_POLICIES_0_MODULE", "acess", "`module: acess` is none that is built in"),
         ("REGISTRY_STORAGE", "s3", "`storage.s3` is not supported"),
         ("REGISTRY_STORAGE", "inmemory", "`storage.inmemory` is not supported: it would forget"),
         (
@@ -320,9 +328,61 @@ fn silent_when_nothing_is_asked() {
 #[test]
 fn refused() {
     for (text, message) in [
-        ("auth:\n  htpasswd:\n    realm: r\n", "config.yml:3: `auth`: authentication is not supported yet"),
-        ("auth: htpasswd", "`auth`: authentication"),
-        ("auth: {htpasswd: }", "`auth`: authentication"),
+        (
+            "auth:\n  htpasswd:\n    realm: r\n",
+            "config.yml:4: `auth.htpasswd.path` (the file of users and their bcrypt hashes) is missing",
+        ),
+        ("auth: htpasswd", "`auth.htpasswd.path` (the file"),
+        ("auth: {htpasswd: }", "`auth.htpasswd.path` (the file"),
+        ("auth: {silly: {realm: r, service: s}}", "`auth.silly`: it lets everybody in"),
+        ("auth: {silly: }", "`auth.silly`: it lets everybody in"),
+        (
+            "auth: {htpaswd: {realm: r, path: /p}}",
+            "`auth.htpaswd` is not supported, and without it everybody could pull, push and delete: there are `auth.htpasswd`, `auth.token` and `policies`; did you mean `auth.htpasswd`?",
+        ),
+        (
+            "auth: {token: {realm: r, service: s}}",
+            "`auth.token.issuer` (who is to have made them), `auth.token.rootcertbundle` (what",
+        ),
+        (
+            "auth: {htpasswd: {realm: r, path: /p}, token: {realm: r, service: s, issuer: i, jwks: /j}}",
+            "`auth` names two ways, `htpasswd` and `token`: there can be one; `policies` takes more",
+        ),
+        ("policies: {access: {}}", "`policies` is to be a list, not a section"),
+        (
+            "policies: [{settings: {}}]",
+            "an item of `policies` has no `module`: one of access, htpasswd, immutable-tags",
+        ),
+        (
+            "policies: [{module: htpaswd}]",
+            "`module: htpaswd` is none that is built in (access, htpasswd, immutable-tags, name-rules, token), and no path of a .wasm file; did you mean htpasswd?",
+        ),
+        (
+            "policies: [{module: access}, {module: access}]",
+            "two policies have the name `access`: give one of them another `name`",
+        ),
+        ("policies: [{module: access, name: 'a b'}]", "`a b` is no name of a policy"),
+        (
+            "policies: [{module: access, world: registry}]",
+            "`policies.0.world` is to be one of auth, storage, not `registry`",
+        ),
+        (
+            "policies: [{module: access, on_failure: ignore}]",
+            "`policies.0.on_failure` is to be one of deny, allow, not `ignore`",
+        ),
+        (
+            "policies: [{module: access, limits: {time: 1ms}}]",
+            "`limits.time` of a policy is to be 10ms to 10m, not 1ms",
+        ),
+        (
+            "policies: [{module: access, limits: {memory: 1}}]",
+            "`limits.memory` of a policy is to be 1MiB to 4GiB, not 1",
+        ),
+        ("policies: [{module: access, secrets: {a: {fil: /x}}}]", "the secret `a` has neither a value nor a `file`"),
+        (
+            "policies: [{module: access, secrets: {a: [b]}}]",
+            "`policies.0.secrets.a` is to be text, or a section with a `file`, not a list",
+        ),
         ("storage: s3", "`storage.s3` is not supported"),
         ("storage:\n  filesystm: {}", "`storage.filesystm` is no storage driver; did you mean `storage.filesystem`?"),
         (
@@ -402,7 +462,7 @@ fn all_problems_at_once() {
         try_load(&with("auth: token\nhttp:\n  addr: 5000\n  draintimeout: 5\n  tls: {key: /k}\nlimit: {}\n"), &[])
             .unwrap_err();
     let lines: Vec<_> = error.problems.iter().map(|problem| problem.at.to_string()).collect();
-    assert_eq!(lines, ["config.yml:2", "config.yml:5", "config.yml:4", "config.yml:6"]);
+    assert_eq!(lines, ["config.yml:5", "config.yml:4", "config.yml:6", "config.yml:2"]);
     assert!(error.warnings[0].to_string().contains("did you mean `limits`?"));
 }
 
@@ -603,4 +663,69 @@ fn client_certificates() {
     assert!(config.strict);
     let Certificates::Files { others, .. } = config.certificates else { panic!("{:?}", config.certificates) };
     assert_eq!(others, [("/d".into(), "/e".into()), ("/f".into(), "/g".into())]);
+}
+
+#[test]
+fn policies() {
+    let config = loaded(
+        &with(
+            "http: {tls: {certificate: /c, key: /k}}\nauth:\n  htpasswd: {realm: The Registry, path: /auth/users}\npolicies:\n  - module: access\n    settings: {rules: [{repositories: ['**'], anonymous: true}], n: 5}\n  - {name: mine, module: ./mine.wasm, world: storage, directory: /grant, on_failure: Allow, secrets: {key: hunter2, other: {file: /run/s}}, limits: {time: 1s, memory: 2MiB}}\n",
+        ),
+        &[],
+    );
+    let [users, access, mine] = config.policies.as_slice() else { panic!("{:?}", config.policies) };
+    assert_eq!((users.name.as_str(), &users.module), ("htpasswd", &PolicyModule::BuiltIn("htpasswd".into())));
+    assert_eq!(users.settings, json!({"realm": "The Registry", "file": "htpasswd", "anonymous": true}));
+    assert_eq!(users.grant, Grant::Files(vec![("htpasswd".into(), "/auth/users".into())]));
+    assert!(!users.lenient && users.world.is_none());
+    assert_eq!(access.settings, json!({"rules": [{"repositories": ["**"], "anonymous": true}], "n": 5}));
+    assert_eq!((access.time, access.memory, &access.grant), (Duration::from_secs(5), 64 << 20, &Grant::Nothing));
+    assert_eq!((mine.name.as_str(), &mine.module), ("mine", &PolicyModule::File("./mine.wasm".into())));
+    assert_eq!((mine.world, mine.lenient), (Some(World::Storage), true));
+    assert_eq!((mine.time, mine.memory), (Duration::from_secs(1), 2 << 20));
+    let secrets = [("key".into(), Secret::Value("hunter2".into())), ("other".into(), Secret::File("/run/s".into()))];
+    assert_eq!(mine.secrets, secrets);
+    let yaml = config.effective_yaml();
+    assert!(yaml.contains("key: <secret>") && yaml.contains("file: /run/s") && !yaml.contains("hunter2"), "{yaml}");
+    assert!(yaml.contains("path: /auth/users") && yaml.contains("realm: The Registry"), "{yaml}");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    // What a policy is told is not told to the registry module.
+    assert_eq!(config.guest_setting("policies"), None);
+    assert_eq!(config.guest_setting("auth.htpasswd.path"), None);
+}
+
+#[test]
+fn authentication_as_in_distribution() {
+    let token = loaded(
+        &with(
+            "http: {tls: {certificate: /c, key: /k}}\nauth: {token: {realm: 'https://a/t', service: s, issuer: i, rootcertbundle: /r.pem, signingalgorithms: [ES256], autoredirect: true, jwks: ''}}",
+        ),
+        &[],
+    );
+    let settings = json!({"realm": "https://a/t", "service": "s", "issuer": "i", "rootcertbundle": "rootcertbundle",
+        "signingalgorithms": ["ES256"], "autoredirect": true});
+    assert_eq!(token.policies[0].settings, settings);
+    assert_eq!(token.policies[0].grant, Grant::Files(vec![("rootcertbundle".into(), "/r.pem".into())]));
+    // As the documentation of registry:2 has it.
+    let env = [
+        ("REGISTRY_AUTH", "htpasswd"),
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm"),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd"),
+    ];
+    let (config, warnings) = try_load(SHIPPED, &env).unwrap();
+    assert_eq!(config.policies.len(), 1);
+    assert_eq!(config.policies[0].settings, json!({"realm": "Registry Realm", "file": "htpasswd", "anonymous": true}));
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.iter().any(|warning| warning.contains("reads passwords and tokens")), "{warnings:?}");
+    let more = [env[0], env[1], env[2], ("REGISTRY_HTTP_ADDR", "127.0.0.1:5000")];
+    let (_, warnings) = try_load(SHIPPED, &more).unwrap();
+    assert!(!warnings.iter().any(|warning| warning.to_string().contains("passwords")), "{warnings:?}");
+    assert_eq!(loaded(SHIPPED, &[]).policies, []);
+    for (keys, warning) in [
+        ("auth: {htpasswd: {realm: r, path: /p, pth: /p}}", "`auth.htpasswd.pth` is no known key"),
+        ("policies: [{module: access, setings: {}}]", "did you mean `policies.0.settings`?"),
+    ] {
+        let warnings = try_load(&with(keys), &[]).unwrap().1;
+        assert!(warnings.iter().any(|given| given.to_string().contains(warning)), "{keys}: {warnings:?}");
+    }
 }

@@ -160,7 +160,11 @@ impl<A: Answer> Memory<A> {
             let hash = transcript.hash();
             let step = self.found.get(hash).or_else(|| self.refused.get(hash));
             match step {
-                Some(Step::Ask(question)) => transcript.add(&question, request),
+                Some(Step::Ask(question)) => {
+                    if !transcript.add(&question, request) {
+                        break;
+                    }
+                }
                 Some(Step::Answer(kept)) if kept.is_of(&transcript) => return Some(kept),
                 _ => break,
             }

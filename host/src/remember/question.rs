@@ -24,13 +24,16 @@ pub enum Question {
     Tls,
     /// The declared length of the body.
     Length,
+    /// What policies say; the question to them, in bytes.
+    Policies(Arc<[u8]>),
 }
 
 /// A request, to be asked.
 pub trait Asked {
     /// Gives what a guest would be told, part by part. Different answers give
     /// different parts; what no guest is told (credentials) is not given.
-    fn answer(&mut self, question: &Question, part: &mut dyn FnMut(&[u8]));
+    /// False where it cannot be told without asking policies anew.
+    fn answer(&mut self, question: &Question, part: &mut dyn FnMut(&[u8])) -> bool;
 }
 
 /// Questions and answers so far, such that different ones are different bytes.
@@ -51,22 +54,25 @@ impl Transcript {
         Self { bytes: Vec::with_capacity(512), hasher }
     }
 
-    pub fn add(&mut self, question: &Question, asked: &mut impl Asked) {
+    /// Adds a question and its answer; false where that cannot be told.
+    pub fn add(&mut self, question: &Question, asked: &mut impl Asked) -> bool {
         let from = self.bytes.len();
-        let (tag, name) = match question {
-            Question::Method => (1, ""),
-            Question::Path => (2, ""),
-            Question::Query(name) => (3, &**name),
-            Question::Header(name) => (4, name.as_str()),
-            Question::Peer => (5, ""),
-            Question::Tls => (6, ""),
-            Question::Length => (7, ""),
+        let (tag, name): (u8, &[u8]) = match question {
+            Question::Method => (1, b""),
+            Question::Path => (2, b""),
+            Question::Query(name) => (3, name.as_bytes()),
+            Question::Header(name) => (4, name.as_str().as_bytes()),
+            Question::Peer => (5, b""),
+            Question::Tls => (6, b""),
+            Question::Length => (7, b""),
+            Question::Policies(asked) => (8, asked),
         };
         self.bytes.push(tag);
-        self.part(name.as_bytes());
-        asked.answer(question, &mut |part| self.part(part));
+        self.part(name);
+        let told = asked.answer(question, &mut |part| self.part(part));
         self.bytes.push(END);
         self.hasher.write(self.bytes.get(from..).unwrap_or_default());
+        told
     }
 
     fn part(&mut self, part: &[u8]) {

@@ -49,6 +49,7 @@ impl<A: Answer> Step<A> {
             + match self {
                 Self::Ask(Question::Query(name)) => name.len(),
                 Self::Ask(Question::Header(name)) => name.as_str().len(),
+                Self::Ask(Question::Policies(asked)) => asked.len(),
                 Self::Ask(_) => 0,
                 Self::Answer(kept) => kept.weight(),
             }

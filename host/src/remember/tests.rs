@@ -83,9 +83,11 @@ impl Answer for Said {
 struct Told(Vec<(Question, Vec<&'static str>)>);
 
 impl Asked for Told {
-    fn answer(&mut self, question: &Question, part: &mut dyn FnMut(&[u8])) {
+    fn answer(&mut self, question: &Question, part: &mut dyn FnMut(&[u8])) -> bool {
         let told = self.0.iter().filter(|(known, _)| known == question);
         told.flat_map(|(_, values)| values).for_each(|value| part(value.as_bytes()));
+        // What policies say is to be had only where it was put.
+        !matches!(question, Question::Policies(_)) || self.0.iter().any(|(known, _)| known == question)
     }
 }
 

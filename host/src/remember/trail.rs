@@ -52,11 +52,13 @@ pub enum Reason {
     Many,
     /// The answer is too large.
     Large,
+    /// A policy gave an answer that holds for one request only.
+    Policy,
 }
 
 impl Reason {
     /// Every one, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Clock,
         Self::Random,
         Self::Stream,
@@ -69,6 +71,7 @@ impl Reason {
         Self::Unsure,
         Self::Many,
         Self::Large,
+        Self::Policy,
     ];
 
     /// Its name in the metrics.
@@ -87,6 +90,7 @@ impl Reason {
             Self::Unsure => "unsure",
             Self::Many => "many",
             Self::Large => "large",
+            Self::Policy => "policy",
         }
     }
 }
@@ -148,7 +152,9 @@ impl Trail {
             return self.refuse(Reason::Many);
         }
         let hash = self.transcript.hash();
-        self.transcript.add(&question, request);
+        if !self.transcript.add(&question, request) {
+            return self.refuse(Reason::Policy);
+        }
         self.steps.push((hash, question));
         if self.transcript.bytes().len() > TRANSCRIPT {
             self.refuse(Reason::Large);

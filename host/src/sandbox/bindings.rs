@@ -1,24 +1,70 @@
 //! What `wit/` says, as Rust: types, the traits of the imports, and the call
-//! of the exports.
+//! of the exports. One module a world; what worlds share is one type.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated; the documentation is in wit/")]
 
-wasmtime::component::bindgen!({
-    path: "../wit",
-    world: "registry",
-    imports: {
-        "skerry:registry/request": trappable,
-        "skerry:registry/settings": trappable,
-        "skerry:registry/marks": trappable,
-        "skerry:registry/body.length": trappable,
-        "skerry:registry/uploads.[method]upload.offset": trappable,
-        default: async | trappable,
-    },
-    exports: { default: async },
-    with: {
-        "skerry:registry/uploads.upload": super::state::UploadSlot,
-    },
-});
+pub mod registry {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "registry",
+        imports: {
+            "skerry:registry/request": trappable,
+            "skerry:registry/settings": trappable,
+            "skerry:registry/marks": trappable,
+            "skerry:registry/body.length": trappable,
+            "skerry:registry/uploads.[method]upload.offset": trappable,
+            default: async | trappable,
+        },
+        exports: { default: async },
+        with: {
+            "skerry:registry/uploads.upload": super::super::state::UploadSlot,
+        },
+    });
+}
 
-pub use self::skerry::registry::{body, marks, request, settings, storage, types, uploads};
-pub use exports::skerry::registry::handler;
+pub mod auth_policy {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "auth-policy",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "skerry:registry/identity": super::registry::skerry::registry::identity,
+            "skerry:registry/settings": super::registry::skerry::registry::settings,
+            "skerry:registry/types": super::registry::skerry::registry::types,
+        },
+    });
+}
+
+pub mod storage_policy {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "storage-policy",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "skerry:registry/identity": super::registry::skerry::registry::identity,
+            "skerry:registry/settings": super::registry::skerry::registry::settings,
+            "skerry:registry/types": super::registry::skerry::registry::types,
+            "skerry:registry/storage-policy-types": super::registry::skerry::registry::storage_policy_types,
+            "skerry:registry/files": super::auth_policy::skerry::registry::files,
+            "skerry:registry/secrets": super::auth_policy::skerry::registry::secrets,
+        },
+    });
+}
+
+pub use self::{
+    auth_policy::{
+        AuthPolicy, AuthPolicyPre,
+        exports::skerry::registry::auth,
+        skerry::registry::{files, secrets},
+    },
+    registry::{
+        Registry, RegistryPre,
+        exports::skerry::registry::handler,
+        skerry::registry::{
+            access, admission, body, identity, marks, request, settings, storage, storage_policy_types, types, uploads,
+        },
+    },
+    storage_policy::{StoragePolicy, StoragePolicyPre},
+};

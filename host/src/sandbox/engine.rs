@@ -27,12 +27,12 @@ const FEWEST: u32 = 4;
 /// Of the space between two memories.
 const GUARD: u64 = 64 << 10;
 
-/// Builds the engine, with as many slots as the limits ask for or, where
-/// address space is scarce, as many as there is room for.
+/// Builds the engine, with as many slots as the limits ask for and `more` or,
+/// where address space is scarce, as many as there is room for.
 ///
 /// Returns the number of slots too.
-pub fn build(limits: &Limits) -> Result<(Engine, u32)> {
-    let wanted = limits.instances.saturating_add(limits.parked).saturating_add(8).max(16);
+pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
+    let wanted = limits.instances.saturating_add(limits.parked).saturating_add(8).max(16).saturating_add(more);
     let mut slots = wanted.min(room());
     if slots < wanted {
         tracing::warn!(

@@ -15,14 +15,15 @@ mod imports;
 mod instances;
 mod limits;
 mod marks;
+mod meter;
 mod module;
 mod output;
+mod policy;
 mod recall;
 mod state;
 mod tend;
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -43,11 +44,13 @@ use self::{
     engine::Ticker,
     instances::Instances,
     module::Module,
+    policy::{Common, Policies, Session},
     state::{Request, State},
 };
 pub use self::{
     limits::{Guard, Limits},
-    module::LoadError,
+    module::{LoadError, ModuleFile},
+    policy::{Origin as PolicyOrigin, PolicyCounts, Source as PolicySource, World, built_in as built_in_policies},
     tend::{Collection, Purge, Tended},
 };
 use crate::{
@@ -77,6 +80,9 @@ pub struct Sandbox {
     shared: Arc<Shared>,
     memory: Option<Memory<Checked>>,
     module: RwLock<Arc<Module>>,
+    policies: RwLock<Option<Arc<Policies>>>,
+    /// Instances that all policies together may be in.
+    policy_slots: u32,
     failed: AtomicU64,
     refused: AtomicU64,
     guest_nanos: AtomicU64,
@@ -107,12 +113,21 @@ pub enum StartError {
     Load(#[from] LoadError),
 }
 
-/// A module's file: where it was found, and what it held.
-pub struct ModuleFile {
-    /// For messages.
-    pub path: PathBuf,
-    /// The component.
-    pub bytes: Vec<u8>,
+/// Instances that all policies together may be in; and where there is none
+/// yet, but may be some day.
+const POLICY_SLOTS: u32 = 128;
+const FEW_POLICY_SLOTS: u32 = 16;
+
+/// Instances that one policy may be in: a flood of wrong passwords computes in
+/// no more of them at once.
+const POLICY_INSTANCES: u32 = 8;
+
+/// One run of a guest.
+struct Ran {
+    outcome: Result<Checked, Failed>,
+    /// Time in the guest itself.
+    guest: Duration,
+    user: Option<Arc<str>>,
 }
 
 /// Why one run of a guest gave no answer.
@@ -126,16 +141,21 @@ enum Failed {
 }
 
 impl Sandbox {
-    /// Loads a module (the built-in one if none is given) and makes it ready.
-    /// Answers are remembered where `remember` says how many.
+    /// Loads a module (the built-in one if none is given) and makes it ready,
+    /// with the policies that it may ask. Answers are remembered where
+    /// `remember` says how many.
     pub async fn start(
         storage: Arc<dyn Storage>,
         limits: Limits,
         settings: Settings,
         module: Option<ModuleFile>,
+        policies: Vec<PolicySource>,
         remember: Option<&remember::Options>,
     ) -> Result<Self, StartError> {
-        let (engine, slots) = engine::build(&limits).map_err(StartError::Engine)?;
+        let more = if policies.is_empty() { FEW_POLICY_SLOTS } else { POLICY_SLOTS };
+        let (engine, slots) = engine::build(&limits, more).map_err(StartError::Engine)?;
+        let policy_slots = more.min(slots / 4);
+        let slots = slots.saturating_sub(policy_slots);
         let ticker = Ticker::start(&engine).map_err(StartError::Thread)?;
         let instances = Instances::new(&limits, slots);
         let mut seed = [0; 16];
@@ -145,15 +165,54 @@ impl Sandbox {
         let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, seed });
         let linker = imports::linker(&engine).map_err(StartError::Engine)?;
         let module = load(&engine, &linker, &shared, module).await?;
-        Ok(Self {
+        let sandbox = Self {
             engine,
             shared,
             memory,
             module: RwLock::new(Arc::new(module)),
+            policies: RwLock::new(None),
+            policy_slots,
             failed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             guest_nanos: AtomicU64::new(0),
-        })
+        };
+        sandbox.set_policies(policies).await?;
+        Ok(sandbox)
+    }
+
+    /// Puts other policies in the place of those that there are, between two
+    /// requests: those that have begun go on with the old ones, and nothing
+    /// that the old ones decided counts for a new one. If one of them cannot
+    /// be used, all stays as it was.
+    pub async fn set_policies(&self, mut sources: Vec<PolicySource>) -> Result<(), LoadError> {
+        // Old and new ones may run at the same time for a while.
+        let each = self.policy_slots / 2 / u32::try_from(sources.len()).unwrap_or(u32::MAX).max(1);
+        if each == 0 {
+            return Err(LoadError::Policies(sources.len()));
+        }
+        for source in &mut sources {
+            source.limits.instances = source.limits.instances.min(each).min(POLICY_INSTANCES);
+        }
+        let common = Common { engine: self.engine.clone(), ticker: self.shared.ticker.clone(), seed: self.shared.seed };
+        let policies = Policies::load(common, sources).await?;
+        let policies = (!policies.is_empty()).then(|| Arc::new(policies));
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
+        self.forget();
+        Ok(())
+    }
+
+    /// What was counted of each policy, in order.
+    pub fn policies(&self) -> Vec<PolicyCounts> {
+        self.chain().map(|policies| policies.counts()).unwrap_or_default()
+    }
+
+    /// How often a policy's decision was there already, and how often not.
+    pub fn decisions(&self) -> (u64, u64) {
+        self.chain().map(|policies| policies.decisions()).unwrap_or_default()
+    }
+
+    fn chain(&self) -> Option<Arc<Policies>> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was counted so far.
@@ -193,14 +252,9 @@ impl Sandbox {
     }
 
     /// Runs the guest for one request, up to a checked answer.
-    async fn run(
-        &self,
-        module: &Module,
-        request: Request,
-        trail: &mut Option<Trail>,
-    ) -> (Result<Checked, Failed>, Duration) {
+    async fn run(&self, module: &Module, request: Request, trail: &mut Option<Trail>) -> Ran {
         let Some(permit) = self.shared.instances.admit().await else {
-            return (Err(Failed::Busy), Duration::ZERO);
+            return Ran { outcome: Err(Failed::Busy), guest: Duration::ZERO, user: None };
         };
         let id = request.facts.request_id;
         let mut state = State::new(Arc::clone(&self.shared), Some(request), Some(permit));
@@ -218,7 +272,8 @@ impl Sandbox {
         let checked = outcome.and_then(|response| {
             answer::check(response, self.shared.limits.answer).map_err(|refused| refused.to_string())
         });
-        (checked.map_err(Failed::Guest), guest)
+        let user = state.request.as_ref().and_then(Request::user);
+        Ran { outcome: checked.map_err(Failed::Guest), guest, user }
     }
 
     /// Opens what an answer's body names; that it did is a part of the record.
@@ -250,11 +305,11 @@ impl Sandbox {
         // Before the module: see `Memory::trail`.
         let mut trail = memory.map(Memory::trail);
         let module = self.module();
-        let (checked, guest_time) = self.run(&module, request, &mut trail).await;
+        let Ran { outcome, guest: guest_time, user } = self.run(&module, request, &mut trail).await;
         let answer = async {
-            let checked = checked?;
+            let checked = outcome?;
             let body = self.body(&checked.content, &mut trail).await?;
-            let answer = Answer { guest_time, ..recall::answer_of(&checked, body) };
+            let answer = Answer { user, guest_time, ..recall::answer_of(&checked, body) };
             if let (Some(memory), Some(mut trail)) = (memory, trail.take()) {
                 if checked.status.is_server_error() {
                     trail.refuse(Reason::Failed);
@@ -274,7 +329,9 @@ impl Sandbox {
 #[async_trait]
 impl Handler for Sandbox {
     async fn handle(&self, head: Parts, body: Incoming, facts: Arc<Facts>) -> Result<Answer, Fault> {
-        let mut request = Request { head, body: Some(body), facts, query: None };
+        let chain = self.chain();
+        let session = chain.map(|policies| Box::new(Session::begin(policies, &head, Arc::clone(&facts))));
+        let mut request = Request { head, body: Some(body), facts, query: None, session };
         if let Some(memory) = self.memory.as_ref().filter(|_| request.reads())
             && let Some(answer) = self.recall(memory, &mut request).await
         {
@@ -339,7 +396,7 @@ fn store(engine: &Engine, shared: &Shared, state: State) -> Store<State> {
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.allowance);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(state::on_tick);
+    store.epoch_deadline_callback(meter::on_tick);
     // Bounds what one call's arguments and results may take of the host.
     store.set_hostcall_fuel(shared.limits.answer.saturating_mul(2));
     store

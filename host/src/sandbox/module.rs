@@ -1,7 +1,10 @@
 //! A loaded module: compiled, linked, asked for what it wants said when the
 //! host has to answer for it.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,6 +21,9 @@ use crate::server::HostFailure;
 
 /// The built-in module, compiled by the build script.
 static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm"));
+
+// `POLICIES`: name and code of each policy that is built in, likewise.
+include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 
 /// A module that can be instantiated for each request.
 pub struct Module {
@@ -42,7 +48,9 @@ pub enum LoadError {
     #[error("the module {0} is precompiled; only WebAssembly components (.wasm) are loaded from files")]
     Precompiled(String),
     /// This host has no compiler.
-    #[error("this build of skerry has no compiler and runs the built-in module only; unset sandbox.registry")]
+    #[error(
+        "this build of skerry has no compiler and runs only what is built in; take files out of sandbox.registry and policies"
+    )]
     NoCompiler,
     /// It is not what a host can load.
     #[error("the module {path} is no WebAssembly component that this host can run: {cause:#}")]
@@ -62,6 +70,32 @@ pub enum LoadError {
         /// Why.
         cause: wasmtime::Error,
     },
+    /// A policy does not fit.
+    #[error("the policy {name} (module {path}) {cause}")]
+    Policy {
+        /// The policy.
+        name: String,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// There is no such policy.
+    #[error(
+        "there is no built-in policy {name}; there are {known}, and a path of a .wasm file is one with a `/` or a `.`"
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// There are more policies than there is room for.
+    #[error("there is no room for {0} policies")]
+    Policies(usize),
+    /// There are no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
     /// It failed at the first thing that it was asked.
     #[error("the module {path} failed when it was first asked: {cause}")]
     Start {
@@ -74,10 +108,31 @@ pub enum LoadError {
 
 /// The built-in component.
 pub fn built_in(engine: &Engine) -> Result<Component, LoadError> {
+    part_of_this_binary(engine, BUILT_IN)
+}
+
+/// Names of the policies that are built in.
+pub fn policies() -> impl Iterator<Item = &'static str> {
+    POLICIES.iter().map(|(name, _)| *name)
+}
+
+/// A policy that is built in, by its name.
+pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadError> {
+    match POLICIES.iter().find(|(known, _)| *known == name) {
+        Some((_, code)) => part_of_this_binary(engine, code),
+        None => {
+            let known: Vec<_> = policies().collect();
+            Err(LoadError::Unknown { name: name.to_owned(), known: known.join(", ") })
+        }
+    }
+}
+
+/// For nothing but what `include_bytes!` took in from the build script.
+fn part_of_this_binary(engine: &Engine, code: &'static [u8]) -> Result<Component, LoadError> {
     // SAFETY: these bytes were made by the build script of this very binary
     // with `Engine::precompile_component`, and are part of it.
     #[allow(unsafe_code, reason = "the one place where native code is taken over")]
-    let component = unsafe { Component::deserialize(engine, BUILT_IN) };
+    let component = unsafe { Component::deserialize(engine, code) };
     component.map_err(|cause| LoadError::Invalid { path: "that is built in".into(), cause })
 }
 
@@ -95,6 +150,14 @@ pub fn compile(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Component, 
         let _ = engine;
         Err(LoadError::NoCompiler)
     }
+}
+
+/// A module's file: where it was found, and what it held.
+pub struct ModuleFile {
+    /// For messages.
+    pub path: PathBuf,
+    /// The component.
+    pub bytes: Vec<u8>,
 }
 
 /// Links a component to what its world offers.

@@ -29,6 +29,12 @@ struct Kept {
 impl GuestOutput {
     /// Logs what was written, if anything was.
     pub fn log(&self, request: impl fmt::Display) {
+        self.log_as(None, &request, &|line| line.to_owned());
+    }
+
+    /// As [`log`](Self::log), for a policy by its name; `mask` takes out what
+    /// nobody is to read.
+    pub fn log_as(&self, policy: Option<&str>, request: &dyn fmt::Display, mask: &dyn Fn(&str) -> String) {
         let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if kept.bytes.is_empty() && kept.dropped == 0 {
             return;
@@ -37,12 +43,19 @@ impl GuestOutput {
         for line in text.lines().take(LINES) {
             // A guest's line may hold what a client sent: no control
             // character of it reaches a terminal.
-            tracing::info!(target: "guest", %request, "{}", line.escape_debug());
+            tracing::info!(target: "guest", policy, %request, "{}", mask(line).escape_debug());
         }
         let more = text.lines().count().saturating_sub(LINES);
         if kept.dropped > 0 || more > 0 {
-            tracing::warn!(target: "guest", %request, bytes = kept.dropped, lines = more, "the guest wrote more than is logged");
+            tracing::warn!(target: "guest", policy, %request, bytes = kept.dropped, lines = more, "the guest wrote more than is logged");
         }
+    }
+
+    /// The last line that was written, and is not logged yet.
+    pub fn last_line(&self) -> Option<String> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&kept.bytes);
+        text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned)
     }
 
     fn keep(&self, bytes: &[u8]) {

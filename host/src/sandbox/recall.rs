@@ -1,7 +1,7 @@
 //! Where the sandbox and the memory of answers meet: what a request tells a
 //! guest, what an answer weighs, and how one is given again.
 
-use std::{mem::size_of, net::IpAddr};
+use std::{mem::size_of, net::IpAddr, sync::Arc};
 
 use http::{
     HeaderName, HeaderValue, Method, Response,
@@ -24,7 +24,7 @@ use crate::{
 const FIELD: usize = 112;
 
 impl Asked for Request {
-    fn answer(&mut self, question: &Question, part: &mut dyn FnMut(&[u8])) {
+    fn answer(&mut self, question: &Question, part: &mut dyn FnMut(&[u8])) -> bool {
         match question {
             Question::Method => part(self.head.method.as_str().as_bytes()),
             Question::Path => part(self.head.uri.path().as_bytes()),
@@ -35,7 +35,7 @@ impl Asked for Request {
                 IpAddr::V6(address) => part(&address.octets()),
             },
             Question::Tls => {
-                let Some(tls) = &self.facts.tls else { return };
+                let Some(tls) = &self.facts.tls else { return true };
                 part(tls.version.as_bytes());
                 if let Some(name) = &tls.server_name {
                     part(b"name");
@@ -54,7 +54,11 @@ impl Asked for Request {
                     part(&length.to_le_bytes());
                 }
             }
+            Question::Policies(asked) => {
+                return self.session.as_mut().is_some_and(|session| session.answer(asked, part));
+            }
         }
+        true
     }
 }
 
@@ -64,6 +68,11 @@ impl Request {
         // Credentials are for those who check them.
         let hidden = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name);
         self.head.headers.get_all(name).iter().filter(move |_| !hidden)
+    }
+
+    /// The name of who made it, as far as it came to light.
+    pub fn user(&self) -> Option<Arc<str>> {
+        self.session.as_ref().and_then(|session| session.user())
     }
 
     /// Whether its answer may be one that was given before, or may be given
@@ -146,7 +155,7 @@ impl Sandbox {
             return None;
         };
         memory.hit();
-        Some(answer_of(checked, body))
+        Some(Answer { user: request.user(), ..answer_of(checked, body) })
     }
 
     /// The part of an object that the answer names, if it is the object that
@@ -164,5 +173,5 @@ pub fn answer_of(checked: &Checked, body: Body) -> Answer {
     let mut response = Response::new(body);
     *response.status_mut() = checked.status;
     *response.headers_mut() = checked.headers.clone();
-    Answer { response, notes: checked.notes.clone(), guest_time: std::time::Duration::ZERO }
+    Answer { response, notes: checked.notes.clone(), user: None, guest_time: std::time::Duration::ZERO }
 }

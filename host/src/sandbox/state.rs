@@ -1,26 +1,22 @@
 //! What the host keeps for one instance: the request that it answers, what it
 //! holds, and what it has used.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use http::request::Parts;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{
-    StoreContextMut, UpdateDeadline,
-    component::{Resource, ResourceTable},
-};
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{
     Shared,
-    engine::Running,
-    limits::{Allowance, Guard},
+    imports::Watched,
+    limits::Allowance,
     marks::Marks,
+    meter::{Meter, Metered},
     output::GuestOutput,
+    policy::Session,
 };
 use crate::{
     remember::{Reason, Trail},
@@ -29,7 +25,7 @@ use crate::{
 };
 
 /// At most this many resources (uploads, WASI streams) at once.
-const RESOURCES: usize = 256;
+pub const RESOURCES: usize = 256;
 
 /// At most this many random bytes a call.
 const RANDOM: u64 = 4 << 10;
@@ -61,6 +57,8 @@ pub struct Request {
     pub facts: Arc<Facts>,
     /// The query, decoded when it is first asked for.
     pub query: Option<Vec<(String, String)>>,
+    /// What it shows to policies, where there are any.
+    pub session: Option<Box<Session>>,
 }
 
 impl State {
@@ -69,7 +67,7 @@ impl State {
         table.set_max_capacity(RESOURCES);
         Self {
             allowance: Allowance::new(&shared.limits),
-            meter: Meter::new(&shared),
+            meter: Meter::new(&shared.ticker, &shared.limits),
             output: GuestOutput::default(),
             shared,
             request,
@@ -81,28 +79,19 @@ impl State {
         }
     }
 
-    /// Begins a host call: every one counts, or a loop of cheap ones is a loop
-    /// that no limit sees.
+    /// Begins a host call.
     pub fn enter(&mut self) -> wasmtime::Result<()> {
-        self.meter.calls = self.meter.calls.checked_sub(1).ok_or(Guard::Calls)?;
-        if self.meter.looked > self.shared.limits.storage_time {
-            return Err(Guard::Storage.into());
-        }
-        self.meter.entered = Instant::now();
-        Ok(())
+        self.meter.enter()
     }
 
     /// Ends a host call: its time was the host's.
     pub fn leave(&mut self) {
-        self.meter.host += self.meter.entered.elapsed();
-        self.meter.returned = self.meter.running.now();
+        self.meter.leave();
     }
 
     /// Counts bytes that are handed to the guest.
     pub fn hand_over(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.meter.bytes = self.meter.bytes.checked_sub(bytes).ok_or(Guard::Bytes)?;
-        Ok(())
+        self.meter.hand_over(bytes)
     }
 
     /// Gives the permit to run back while `wait` waits for the client, so that
@@ -119,12 +108,6 @@ impl State {
         outcome
     }
 
-    /// Itself, once it is noted that the answer cannot be remembered.
-    pub fn refusing(&mut self, reason: Reason) -> &mut Self {
-        self.refuse(reason);
-        self
-    }
-
     pub fn slot(&mut self, upload: &Resource<UploadSlot>) -> wasmtime::Result<&mut UploadSlot> {
         Ok(self.table.get_mut(upload)?)
     }
@@ -135,18 +118,29 @@ impl State {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let (output, seed) = (&self.output, self.shared.seed);
-        let ctx = self.wasi.get_or_insert_with(|| {
-            let mut builder = WasiCtxBuilder::new();
-            builder
-                .stdout(output.clone())
-                .stderr(output.clone())
-                .insecure_random_seed(seed)
-                .max_random_size(RANDOM)
-                .allow_tcp(false)
-                .allow_udp(false);
-            builder.build()
-        });
+        let ctx = self.wasi.get_or_insert_with(|| wasi(output, seed));
         WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+/// WASI with nothing in it but clocks, random numbers and an output.
+pub fn wasi(output: &GuestOutput, seed: u128) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .stdout(output.clone())
+        .stderr(output.clone())
+        .insecure_random_seed(seed)
+        .max_random_size(RANDOM)
+        .allow_tcp(false)
+        .allow_udp(false);
+    builder.build()
+}
+
+/// What cannot be remembered is noted.
+impl Watched for State {
+    fn refusing(&mut self, reason: Reason) -> &mut Self {
+        self.refuse(reason);
+        self
     }
 }
 
@@ -159,65 +153,8 @@ impl wasmtime_wasi_io::IoView for State {
     }
 }
 
-/// What an instance has left, and where its time went.
-pub struct Meter {
-    pub running: Running,
-    /// Calls left.
-    pub calls: u32,
-    /// Bytes left.
-    pub bytes: u64,
-    /// Ticks left.
-    pub ticks: u64,
-    /// How long it may still wait of its own accord.
-    pub patience: Duration,
-    /// Time in host calls.
-    pub host: Duration,
-    /// Of that, in looks at the storage.
-    pub looked: Duration,
-    /// When the last host call began.
-    entered: Instant,
-    /// The tick at which the last host call ended.
-    returned: u64,
-    began: Instant,
-}
-
-impl Meter {
-    fn new(shared: &Shared) -> Self {
-        let running = shared.ticker.running();
-        let now = Instant::now();
-        let ticks = shared.limits.time.as_nanos() / super::engine::TICK.as_nanos();
-        Self {
-            returned: running.now(),
-            running,
-            calls: shared.limits.calls,
-            bytes: shared.limits.bytes,
-            ticks: u64::try_from(ticks).unwrap_or(u64::MAX).max(1),
-            patience: shared.limits.time,
-            host: Duration::ZERO,
-            looked: Duration::ZERO,
-            entered: now,
-            began: now,
-        }
+impl Metered for State {
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
     }
-
-    /// A host call was a look at the storage.
-    pub fn look(&mut self) {
-        self.looked += self.entered.elapsed();
-    }
-
-    /// Time in the guest itself, so far.
-    pub fn guest(&self) -> Duration {
-        self.began.elapsed().saturating_sub(self.host)
-    }
-}
-
-/// Called when a tick passed while the guest ran.
-pub fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
-    let meter = &mut store.data_mut().meter;
-    // A tick that passed in a host call is not the guest's: the call's own
-    // count bounds those.
-    if meter.running.now() > meter.returned {
-        meter.ticks = meter.ticks.checked_sub(1).ok_or(Guard::Time)?;
-    }
-    Ok(UpdateDeadline::Yield(1))
 }

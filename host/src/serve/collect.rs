@@ -58,7 +58,7 @@ async fn run(asked: &Collect) -> Result<(), CollectError> {
         object_in_memory: 16 << 20,
         ..map::limits(config)
     };
-    let sandbox = start_with(config, limits, Arc::clone(&storage), None).await?;
+    let sandbox = start_with(config, limits, Arc::clone(&storage), Vec::new(), None).await?;
     let collection = map::collection(asked);
     let mut out = io::BufWriter::new(io::stdout());
     let outcome = sandbox

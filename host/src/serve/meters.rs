@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     metrics::Metrics,
     remember::{Counts, Reason},
-    sandbox::Sandbox,
+    sandbox::{PolicyCounts, Sandbox},
     storage::{Directory, Durability},
 };
 
@@ -31,6 +31,7 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let time = move || from.counts().guest_time.as_secs_f64();
     metrics.counter_fn("skerry_sandbox_guest_seconds_total", "Time spent in guests themselves.", &[], time);
     remembered(metrics, sandbox);
+    policies(metrics, sandbox);
     let from = Arc::clone(storage);
     let used = move || from.open_uploads().0 as f64;
     metrics.gauge_fn("skerry_uploads_in_use", "Uploads that a request uses just now.", &[], used);
@@ -43,6 +44,27 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let from = Arc::clone(storage);
     let folds = move || f64::from(u8::from(from.folds_names()));
     metrics.gauge_fn("skerry_storage_folds_names", "1 where names that differ by case alone are one.", &[], folds);
+}
+
+/// What policies are asked; nothing where there is none.
+#[expect(clippy::cast_precision_loss, reason = "counts of things that are few")]
+fn policies(metrics: &Metrics, sandbox: &Arc<Sandbox>) {
+    for policy in sandbox.policies() {
+        let number = |pick: fn(&PolicyCounts) -> u64| {
+            let (from, name) = (Arc::clone(sandbox), policy.name.clone());
+            move || from.policies().iter().find(|counts| counts.name == name).map_or(0.0, |counts| pick(counts) as f64)
+        };
+        let labels = [("policy", policy.name.as_str())];
+        let help = "Questions that were put to a policy.";
+        metrics.counter_fn("skerry_policy_questions_total", help, &labels, number(|counts| counts.asked));
+        let help = "Questions that a policy failed to answer.";
+        metrics.counter_fn("skerry_policy_failures_total", help, &labels, number(|counts| counts.failed));
+    }
+    if !sandbox.policies().is_empty() {
+        let from = Arc::clone(sandbox);
+        let help = "Decisions of policies that were there already.";
+        metrics.counter_fn("skerry_policy_decisions_kept_total", help, &[], move || from.decisions().0 as f64);
+    }
 }
 
 /// What is remembered; nothing where nothing is.

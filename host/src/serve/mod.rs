@@ -11,6 +11,7 @@ mod map;
 mod meters;
 mod native;
 mod notify;
+mod policies;
 mod room;
 mod tls;
 
@@ -29,7 +30,7 @@ use crate::{
     config::{Config, Listen},
     metrics::Metrics,
     remember,
-    sandbox::{self, LoadError, ModuleFile, Sandbox, StartError},
+    sandbox::{self, LoadError, ModuleFile, PolicySource, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
     storage::{Directory, Durability, Failure, Storage, Trust},
 };
@@ -91,6 +92,9 @@ pub enum ServeError {
     /// The directory of ordered certificates.
     #[error("`http.tls.letsencrypt.cachefile`: {0}")]
     Cache(#[from] CacheError),
+    /// Something that a policy is to have.
+    #[error("{0}")]
+    Policy(String),
     /// The sandbox does not start.
     #[error(transparent)]
     Sandbox(#[from] StartError),
@@ -179,9 +183,11 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
 }
 
 /// SIGHUP says that something outside has changed: nothing is relied on that
-/// was remembered. (A first run ends by it: see `tls::Reloads`.)
+/// was remembered, and policies are loaded anew, with their secrets. (A first
+/// run ends by it: see `tls::Reloads`.)
 fn forget_on_hangup(plan: &Plan, sandbox: &Arc<Sandbox>) -> Result<AbortHandle, ServeError> {
     let sandbox = Arc::clone(sandbox);
+    let config = plan.config.clone();
     let mut hangups = match plan.first_run {
         Some(_) => None,
         None => Some(signal(SignalKind::hangup()).map_err(ServeError::Runtime)?),
@@ -191,9 +197,23 @@ fn forget_on_hangup(plan: &Plan, sandbox: &Arc<Sandbox>) -> Result<AbortHandle, 
             && hangups.recv().await.is_some()
         {
             sandbox.forget();
+            if !config.policies.is_empty() {
+                reload_policies(&config, &sandbox).await;
+            }
         }
     });
     Ok(forgetting.abort_handle())
+}
+
+async fn reload_policies(config: &Config, sandbox: &Sandbox) {
+    let reloaded = match policies::sources(config) {
+        Ok(sources) => sandbox.set_policies(sources).await.map_err(|cause| cause.to_string()),
+        Err(cause) => Err(cause.to_string()),
+    };
+    match reloaded {
+        Ok(()) => tracing::info!(policies = config.policies.len(), "policies are loaded anew"),
+        Err(cause) => tracing::error!(cause, "policies stay as they were"),
+    }
 }
 
 fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
@@ -230,13 +250,15 @@ async fn start(config: &Config, storage: Arc<Directory>) -> Result<Arc<Sandbox>,
              to it, set storage.filesystem.exclusive"
         );
     }
-    start_with(config, map::limits(config), storage, remember.as_ref()).await
+    let policies = policies::sources(config)?;
+    start_with(config, map::limits(config), storage, policies, remember.as_ref()).await
 }
 
 async fn start_with(
     config: &Config,
     limits: sandbox::Limits,
     storage: Arc<Directory>,
+    policies: Vec<PolicySource>,
     remember: Option<&remember::Options>,
 ) -> Result<Arc<Sandbox>, ServeError> {
     let module = match &config.sandbox.registry {
@@ -252,7 +274,7 @@ async fn start_with(
         let config = config.clone();
         Box::new(move |path: &str| config.guest_setting(path))
     };
-    let sandbox = Sandbox::start(storage, limits, settings, module, remember).await?;
+    let sandbox = Sandbox::start(storage, limits, settings, module, policies, remember).await?;
     Ok(Arc::new(sandbox))
 }
 

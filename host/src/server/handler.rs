@@ -54,6 +54,8 @@ pub struct Answer {
     pub response: Response<Body>,
     /// For the access log.
     pub notes: Notes,
+    /// Who made the request, as far as a policy knows; for the access log.
+    pub user: Option<Arc<str>>,
     /// Time spent in the guest itself.
     pub guest_time: Duration,
 }

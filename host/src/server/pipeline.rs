@@ -85,12 +85,12 @@ impl Pipeline {
             }
         };
 
-        let Answer { mut response, notes, guest_time } = answer.unwrap_or_else(|fault| {
+        let Answer { mut response, notes, user, guest_time } = answer.unwrap_or_else(|fault| {
             if !fault.cause.is_empty() {
                 tracing::error!(request_id = %id, cause = %escaped(fault.cause.as_bytes()), "request failed");
             }
             let response = answer::failure(&*self.handler, fault.failure);
-            Answer { response, notes: Notes::default(), guest_time: fault.guest_time }
+            Answer { response, notes: Notes::default(), user: None, guest_time: fault.guest_time }
         });
         if response.status().is_informational() {
             tracing::error!(request_id = %id, status = response.status().as_u16(), "an answer that is none");
@@ -111,7 +111,7 @@ impl Pipeline {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         record.status = Some(response.status());
-        (record.notes, record.guest) = (notes, guest_time);
+        (record.notes, record.user, record.guest) = (notes, user, guest_time);
         response.map(|body| Sent::new(body, record))
     }
 

@@ -38,6 +38,7 @@ pub(super) struct Record {
     pub(super) client: IpAddr,
     pub(super) status: Option<StatusCode>,
     pub(super) notes: Notes,
+    pub(super) user: Option<Arc<str>>,
     pub(super) guest: Duration,
     /// Bytes that the answer's body was to have.
     expected: Option<u64>,
@@ -65,6 +66,7 @@ impl Record {
             client,
             status: None,
             notes: Notes::default(),
+            user: None,
             guest: Duration::ZERO,
             expected: None,
             sent: 0,
@@ -97,6 +99,7 @@ impl Record {
             target: "access",
             request_id = %self.id,
             client = %self.client,
+            user = self.user.as_ref().map(|user| tracing::field::display(escaped(user.as_bytes()))),
             method = %escaped(self.method.as_str().as_bytes()),
             path = %escaped(self.uri.path().as_bytes()),
             query = %escaped(self.uri.query().unwrap_or_default().as_bytes()),

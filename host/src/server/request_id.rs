@@ -14,7 +14,9 @@ use std::{
 pub struct RequestId(u64);
 
 impl RequestId {
-    pub(super) fn next() -> Self {
+    /// The next one.
+    #[must_use]
+    pub fn next() -> Self {
         static SEED: OnceLock<u64> = OnceLock::new();
         static COUNT: AtomicU64 = AtomicU64::new(0);
         // Without random numbers, ids of two processes may be alike; nothing

@@ -7,6 +7,7 @@ mod digest;
 mod directory;
 mod failure;
 mod generations;
+mod grant;
 mod key;
 mod seen;
 
@@ -115,6 +116,7 @@ pub use self::{
     directory::{Directory, Durability, Options, Threads},
     failure::Failure,
     generations::{Changing, Cover, Generations},
+    grant::{Grant, LARGEST_GRANTED, Opener},
     key::Key,
     seen::{Looked, Seen, Stamp, Trust},
 };

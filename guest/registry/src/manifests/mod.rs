@@ -9,7 +9,7 @@ mod shape;
 
 pub use self::{
     parse::{List, Manifest, Referrer, too_deep},
-    push::push,
+    push::{Target, push},
     references::{References, references},
     remove::delete,
     shape::{OCI_INDEX, media_type},
@@ -18,9 +18,10 @@ use crate::{
     digest::Digest,
     error::{Code, Error},
     etag,
-    host::{Failure, Host, Storage},
+    host::{Failure, Storage},
     links::{self, Found},
     name::{InvalidReference, Reference, RepositoryName},
+    permits::Pull,
     response::Response,
     uploads::bad_digest,
 };
@@ -30,7 +31,8 @@ use crate::{
 pub const SERVED: u64 = 8 * 1024 * 1024;
 
 /// `GET` and `HEAD`. What is given is what was stored, whatever `Accept` says.
-pub fn pull(host: &dyn Host, name: &RepositoryName, reference: &Reference) -> Result<Response, Error> {
+pub fn pull(permit: &Pull<'_>, reference: &Reference) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     let digest = match reference {
         Reference::Digest(digest) => digest.clone(),
         Reference::Tag(tag) => {

@@ -2,12 +2,14 @@
 
 use super::{check, media_type, parse::invalid, shape::is_media_type};
 use crate::{
+    admission::Admitted,
     digest::{Algorithm, Digest},
     error::{Code, Error},
-    host::{Body, Change, Expectation, Failure, Host, Request, Storage},
+    host::{Body, Change, Expectation, Failure, Happening, Host, PushedManifest, Request, Storage},
     layout, links,
     manifests::{Manifest, Referrer},
     name::{Reference, RepositoryName, Tag},
+    permits::Push,
     response::Response,
     settings::{self, Write},
     uploads::refuse_encoded,
@@ -15,14 +17,55 @@ use crate::{
 
 /// Tags of one push: a commit of the host has room for them.
 const TAGS: usize = 16;
+/// How often somebody may get in between. Each time one of those who push the
+/// same tag is done, and the others try again: so many may push at once.
+const ATTEMPTS: u32 = 256;
 /// Bytes of a referrer's entry; a longer one is left empty and made anew from
 /// the manifest each time.
 const ENTRY: usize = 32 * 1024;
 
+/// What a manifest is to be known by.
+pub struct Target {
+    reference: Reference,
+    tags: Vec<Tag>,
+}
+
+impl Target {
+    /// Reads the tags to set: that of the path, or those of the parameters.
+    ///
+    /// # Errors
+    /// 400 for what is no tag, 414 for too many.
+    pub fn ask(request: &(impl Request + ?Sized), reference: Reference) -> Result<Self, Error> {
+        if let Reference::Tag(tag) = &reference {
+            return Ok(Self { tags: vec![tag.clone()], reference });
+        }
+        let mut tags = Vec::new();
+        for text in request.query("tag") {
+            let tag = Tag::parse(&text).ok_or_else(|| Error::new(Code::TagInvalid).detail("tag", text))?;
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+            if tags.len() > TAGS {
+                return Err(Error::new(Code::TagInvalid)
+                    .status(414)
+                    .message("too many tags")
+                    .detail("limit", TAGS.to_string()));
+            }
+        }
+        Ok(Self { reference, tags })
+    }
+
+    /// All of it as text.
+    pub fn names(&self) -> Vec<&str> {
+        let digest = matches!(self.reference, Reference::Digest(_)).then(|| self.reference.as_str());
+        digest.into_iter().chain(self.tags.iter().map(Tag::as_str)).collect()
+    }
+}
+
 /// Stores a manifest.
-pub fn push(host: &dyn Host, _: Write, name: &RepositoryName, reference: &Reference) -> Result<Response, Error> {
+pub fn push(permit: &Push<'_>, _: Write, Target { reference, tags }: &Target) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     refuse_encoded(host)?;
-    let tags = tags(host, reference)?;
     let bytes = receive(host)?;
     let digest = match reference {
         Reference::Tag(_) => Digest::of(Algorithm::Sha256, &bytes),
@@ -40,20 +83,29 @@ pub fn push(host: &dyn Host, _: Write, name: &RepositoryName, reference: &Refere
     check::check(host, name, &manifest, &media_type)?;
 
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let referrer = subject.as_ref().map(|subject| {
-        let descriptor = manifest.describe(media_type.clone(), &digest, size);
-        (layout::referrer(name, subject, &digest), entry(&descriptor))
-    });
-    store(host, name, &digest, bytes, referrer, &tags)?;
+    let descriptor = manifest.describe(media_type.clone(), &digest, size);
+    let referrer = subject.as_ref().map(|subject| (layout::referrer(name, subject, &digest), entry(&descriptor)));
+    let pushed = PushedManifest {
+        digest: digest.clone(),
+        media_type: media_type.clone(),
+        artifact_type: descriptor.artifact_type,
+        subject: subject.clone(),
+        annotations: descriptor.annotations.into_iter().flatten().collect(),
+        tags: tags.clone(),
+        content: bytes.clone(),
+    };
+    let admitted = Admitted::ask(host, name, Happening::ManifestPush(Box::new(pushed)))?;
+    let admitted = admitted.and(store(host, name, &digest, &bytes, referrer, tags)?);
 
-    let mut response = Response::new(201)
+    let mut response = admitted
+        .warn(Response::new(201))
         .header("Location", format!("/v2/{name}/manifests/{digest}"))
         .header("Docker-Content-Digest", digest.as_str());
     if let Some(subject) = subject {
         response = response.header("OCI-Subject", subject.as_str());
     }
     if matches!(reference, Reference::Digest(_)) {
-        for tag in &tags {
+        for tag in tags {
             response = response.header("OCI-Tag", tag.as_str());
         }
     }
@@ -67,27 +119,6 @@ pub fn push(host: &dyn Host, _: Write, name: &RepositoryName, reference: &Refere
     }
     let tags: Vec<_> = tags.iter().map(Tag::as_str).collect();
     Ok(response.note("tag", tags.join(",")))
-}
-
-/// The tags to set: that of the path, or those of the parameters.
-fn tags(request: &(impl Request + ?Sized), reference: &Reference) -> Result<Vec<Tag>, Error> {
-    if let Reference::Tag(tag) = reference {
-        return Ok(vec![tag.clone()]);
-    }
-    let mut tags = Vec::new();
-    for text in request.query("tag") {
-        let tag = Tag::parse(&text).ok_or_else(|| Error::new(Code::TagInvalid).detail("tag", text))?;
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-        if tags.len() > TAGS {
-            return Err(Error::new(Code::TagInvalid)
-                .status(414)
-                .message("too many tags")
-                .detail("limit", TAGS.to_string()));
-        }
-    }
-    Ok(tags)
 }
 
 fn receive(host: &dyn Host) -> Result<Vec<u8>, Error> {
@@ -137,19 +168,21 @@ fn entry(referrer: &Referrer) -> Vec<u8> {
     }
 }
 
-/// Makes all of it visible in one commit: the data first, the tags last.
+/// Makes all of it visible in one commit: the data first, the tags last. Each
+/// tag moves from where it was when the policies were asked, or the question
+/// is put again.
 fn store(
-    storage: &dyn Host,
+    host: &dyn Host,
     name: &RepositoryName,
     digest: &Digest,
-    bytes: Vec<u8>,
+    bytes: &[u8],
     referrer: Option<(String, Vec<u8>)>,
     tags: &[Tag],
-) -> Result<(), Failure> {
+) -> Result<Admitted, Error> {
     let data = layout::data(digest);
     let layers = layout::layers(name.as_str());
     let mut changes = Vec::new();
-    if !links::is_directory(storage, &layers)? {
+    if !links::is_directory(host, &layers)? {
         changes.push(Change::MakeDirectory(layers));
     }
     let link = || digest.as_str().as_bytes().to_vec();
@@ -161,16 +194,29 @@ fn store(
         changes.push(Change::Put(layout::tag_index(name, tag, digest), link()));
         changes.push(Change::Put(layout::tag_current(name, tag), link()));
     }
-    // What is there already need not be written again, unless a crash left
-    // something else in its place.
     let limit = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    if Storage::read(storage, &data, limit).is_ok_and(|there| there == bytes) {
-        match storage.commit(vec![Expectation::Present(data.clone())], changes.clone()) {
-            // Swept away meanwhile.
+    for _ in 0..ATTEMPTS {
+        let mut admitted = Admitted::default();
+        let mut expect = Vec::new();
+        for tag in tags {
+            let (old, expected) = links::current(host, name, tag)?;
+            let moved = Happening::TagMove { tag: tag.clone(), old, new: digest.clone() };
+            admitted = admitted.and(Admitted::ask(host, name, moved)?);
+            expect.extend(expected);
+        }
+        let mut changes = changes.clone();
+        // What is there already need not be written again, unless a crash left
+        // something else in its place.
+        if Storage::read(host, &data, limit).is_ok_and(|there| there == bytes) {
+            expect.push(Expectation::Present(data.clone()));
+        } else {
+            changes.insert(0, Change::Put(data.clone(), bytes.to_vec()));
+        }
+        match host.commit(expect, changes) {
+            // A tag moved, or the data was swept away meanwhile.
             Err(Failure::Conflict(_)) => {}
-            done => return done,
+            done => return Ok(done.map(|()| admitted)?),
         }
     }
-    changes.insert(0, Change::Put(data, bytes));
-    storage.commit(Vec::new(), changes)
+    Err(Error::new(Code::Unavailable).status(409).message("the tag keeps changing"))
 }

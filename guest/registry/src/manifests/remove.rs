@@ -2,11 +2,13 @@
 
 use super::{Manifest, read, unknown};
 use crate::{
+    admission::Admitted,
     digest::Digest,
     error::{Code, Error},
-    host::{Change, Expectation, Failure, Kind, Storage},
+    host::{Change, Expectation, Failure, Happening, Host, Kind, Storage},
     layout, links,
     name::{Reference, RepositoryName, Tag},
+    permits::Remove,
     response::Response,
     settings::Delete,
 };
@@ -19,26 +21,34 @@ const BATCH: usize = 24;
 const ATTEMPTS: u32 = 4;
 
 /// Deletes what a reference names.
-pub fn delete(
-    storage: &(impl Storage + ?Sized),
-    _: Delete,
-    name: &RepositoryName,
-    reference: &Reference,
-) -> Result<Response, Error> {
-    let response = Response::new(202).note("event", "delete-manifest").note("repository", name.as_str());
-    match reference {
-        Reference::Tag(tag) => {
-            if !links::is_directory(storage, &layout::tag(name, tag))? {
-                return Err(unknown(name).detail("tag", tag.as_str()));
-            }
-            storage.commit(Vec::new(), untag(name, tag))?;
-            Ok(response.note("tag", tag.as_str()))
+pub fn delete(permit: &Remove<'_>, _: Delete, reference: &Reference) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
+    let admitted = match reference {
+        Reference::Tag(tag) => one_tag(host, name, tag)?,
+        Reference::Digest(digest) => revision(host, name, digest)?,
+    };
+    let response = admitted.warn(Response::new(202));
+    let response = response.note("event", "delete-manifest").note("repository", name.as_str());
+    Ok(match reference {
+        Reference::Tag(tag) => response.note("tag", tag.as_str()),
+        Reference::Digest(digest) => response.note("digest", digest.as_str()),
+    })
+}
+
+fn one_tag(host: &dyn Host, name: &RepositoryName, tag: &Tag) -> Result<Admitted, Error> {
+    for _ in 0..ATTEMPTS {
+        if !links::is_directory(host, &layout::tag(name, tag))? {
+            return Err(unknown(name).detail("tag", tag.as_str()));
         }
-        Reference::Digest(digest) => {
-            revision(storage, name, digest)?;
-            Ok(response.note("digest", digest.as_str()))
+        let (digest, expected) = links::current(host, name, tag)?;
+        let admitted = Admitted::ask(host, name, Happening::TagDelete { tag: tag.clone(), digest })?;
+        match host.commit(expected.into_iter().collect(), untag(name, tag)) {
+            // It moved between the question and the removal.
+            Err(Failure::Conflict(_)) => {}
+            done => return Ok(done.map(|()| admitted)?),
         }
     }
+    Err(Error::new(Code::Unavailable).status(409).message("the tag keeps changing"))
 }
 
 /// What the tag says goes first: with that the tag is gone, whatever happens
@@ -48,9 +58,9 @@ fn untag(name: &RepositoryName, tag: &Tag) -> Vec<Change> {
 }
 
 /// The tags go first: if this ends half-way, it can be asked for again.
-fn revision(storage: &(impl Storage + ?Sized), name: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+fn revision(host: &dyn Host, name: &RepositoryName, digest: &Digest) -> Result<Admitted, Error> {
     let link = layout::revision_link(name, digest);
-    match storage.stat(&link) {
+    match host.stat(&link) {
         Ok(found) if found.kind == Kind::Object => {}
         Ok(_) | Err(Failure::NotFound | Failure::WrongKind) => {
             return Err(unknown(name).detail("digest", digest.as_str()));
@@ -58,16 +68,18 @@ fn revision(storage: &(impl Storage + ?Sized), name: &RepositoryName, digest: &D
         Err(failure) => return Err(failure.into()),
     }
     let mut last = Vec::new();
-    if let Some(subject) = subject(storage, name, digest)? {
+    if let Some(subject) = subject(host, name, digest)? {
         last.push(Change::Remove(layout::referrer(name, &subject, digest)));
     }
     last.push(Change::Remove(link));
     for _ in 0..ATTEMPTS {
-        let tags = tags(storage, name, digest)?;
-        match remove(storage, name, digest, &tags, last.clone()) {
+        let tags = tags(host, name, digest)?;
+        let gone = Happening::ManifestDelete { digest: digest.clone(), tags: tags.clone() };
+        let admitted = Admitted::ask(host, name, gone)?;
+        match remove(host, name, digest, &tags, last.clone()) {
             // A tag moved between the look and the removal.
             Err(Failure::Conflict(_)) => {}
-            done => return Ok(done?),
+            done => return Ok(done.map(|()| admitted)?),
         }
     }
     Err(Error::new(Code::Unavailable).status(409).message("the tags of the manifest keep changing"))

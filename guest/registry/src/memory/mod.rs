@@ -13,7 +13,9 @@ use std::{
 use self::storage::State;
 use crate::{
     handle,
-    host::{Ambient, Body, Failure, Marks, Request, Settings},
+    host::{
+        Access, Action, Admission, Ambient, Body, Event, Failure, Intent, Marks, Request, Ruling, Settings, Verdict,
+    },
     percent,
     response::{Content, Response},
 };
@@ -25,7 +27,14 @@ pub struct Memory {
     state: Rc<State>,
     settings: RefCell<BTreeMap<String, String>>,
     marks: RefCell<BTreeSet<String>>,
+    judge: RefCell<Option<Judge>>,
+    rule: RefCell<Option<Rule>>,
+    events: RefCell<Vec<Event>>,
+    principal: RefCell<Option<String>>,
 }
+
+type Judge = Box<dyn Fn(&[Intent<'_>]) -> Verdict>;
+type Rule = Box<dyn Fn(&Memory, &Event) -> Ruling>;
 
 #[derive(Default)]
 struct Asked {
@@ -97,6 +106,29 @@ impl Memory {
         self.state.objects.borrow_mut().remove(key);
     }
 
+    /// Lets an auth policy decide from now on. Without one, everything is
+    /// allowed.
+    pub fn judge(&self, judge: impl Fn(&[Intent<'_>]) -> Verdict + 'static) {
+        *self.judge.borrow_mut() = Some(Box::new(judge));
+    }
+
+    /// Lets a storage policy decide from now on. What it does to the host
+    /// happens between the question and what follows from it.
+    pub fn rule(&self, rule: impl Fn(&Self, &Event) -> Ruling + 'static) {
+        *self.rule.borrow_mut() = Some(Box::new(rule));
+    }
+
+    /// Says who the client is from now on.
+    pub fn login(&self, name: Option<&str>) {
+        *self.principal.borrow_mut() = name.map(str::to_owned);
+    }
+
+    /// What the last request asked the storage policies.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.events.borrow().clone()
+    }
+
     /// Forgets the marks: another task begins.
     pub fn forget_marks(&self) {
         self.marks.borrow_mut().clear();
@@ -163,6 +195,7 @@ impl Memory {
         };
         *self.state.body.borrow_mut() = Some(body.to_vec());
         self.state.calls.borrow_mut().clear();
+        self.events.borrow_mut().clear();
         let Response { status, headers, body, notes } = handle(self);
         let body = match body {
             Content::Empty => Vec::new(),
@@ -216,6 +249,41 @@ impl Body for Memory {
 impl Settings for Memory {
     fn value(&self, path: &str) -> Option<String> {
         self.settings.borrow().get(path).cloned()
+    }
+}
+
+impl Access for Memory {
+    fn authorize(&self, intents: &[Intent<'_>]) -> Verdict {
+        assert!(intents.len() <= 16, "the host takes no more");
+        let said = intents.iter().map(|intent| {
+            let (repository, reference) = (intent.repository.unwrap_or("-"), intent.reference.unwrap_or("-"));
+            format!("{:?} {repository} {reference}", intent.action)
+        });
+        let _ = self.state.call("authorize", &said.collect::<Vec<_>>().join(", "));
+        self.judge.borrow().as_ref().map_or(Verdict::Allow, |judge| judge(intents))
+    }
+
+    fn may_pull(&self, repositories: &[String]) -> Vec<bool> {
+        let _ = self.state.call("may-pull", &repositories.join(" "));
+        let judge = self.judge.borrow();
+        let may = |repository: &String| {
+            let intent = Intent { repository: Some(repository), action: Action::Pull, reference: None };
+            judge.as_ref().is_none_or(|judge| judge(&[intent]) == Verdict::Allow)
+        };
+        repositories.iter().map(may).collect()
+    }
+
+    fn principal(&self) -> Option<String> {
+        let _ = self.state.call("principal", "");
+        self.principal.borrow().clone()
+    }
+}
+
+impl Admission for Memory {
+    fn admit(&self, event: Event) -> Ruling {
+        let _ = self.state.call("admit", event.repository.as_str());
+        self.events.borrow_mut().push(event.clone());
+        self.rule.borrow().as_ref().map_or(Ruling::Allow(Vec::new()), |rule| rule(self, &event))
     }
 }
 

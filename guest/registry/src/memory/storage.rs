@@ -120,8 +120,11 @@ impl Storage for Memory {
             after.is_none_or(|after| name > after).then(|| name.to_owned())
         };
         let mut entries: Vec<_> = Vec::new();
-        entries.extend(self.state.objects.borrow().keys().filter_map(|key| Some((below(key)?, Kind::Object))));
-        entries.extend(self.state.directories.borrow().iter().filter_map(|key| Some((below(key)?, Kind::Directory))));
+        let (objects, directories) = (self.state.objects.borrow(), self.state.directories.borrow());
+        let objects = objects.range(prefix.clone()..).map(|(key, _)| key).take_while(|key| key.starts_with(&prefix));
+        entries.extend(objects.filter_map(|key| Some((below(key)?, Kind::Object))));
+        let directories = directories.range(prefix.clone()..).take_while(|key| key.starts_with(&prefix));
+        entries.extend(directories.filter_map(|key| Some((below(key)?, Kind::Directory))));
         entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         let limit = usize::try_from(limit.min(10_000)).unwrap_or(10_000);
         let more = entries.len() > limit;

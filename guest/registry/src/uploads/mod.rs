@@ -10,19 +10,25 @@ pub use self::{
     receive::{patch, put},
 };
 use crate::{
+    admission::Admitted,
     digest::{Algorithm, Digest, InvalidDigest},
     error::{Code, Error},
-    host::{Change, Failure, Host, Kind, Request, Storage, Upload, Uploads},
+    host::{Change, Failure, Happening, Kind, Request, Storage, Upload},
     layout, links,
     name::RepositoryName,
+    permits::{Push, Receive},
     range,
     response::Response,
     settings::Write,
     time,
 };
 
+/// Bytes of the longest name of an owner.
+const OWNER: u64 = 1024;
+
 /// `POST`: mounts a blob, receives a whole one, or begins an upload.
-pub fn start(host: &dyn Host, permit: Write, name: &RepositoryName) -> Result<Response, Error> {
+pub fn start(permit: &Push<'_>, _: Write) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     if let Some(algorithm) = host.query("digest-algorithm").first()
         && Algorithm::parse(algorithm).is_none()
     {
@@ -30,21 +36,26 @@ pub fn start(host: &dyn Host, permit: Write, name: &RepositoryName) -> Result<Re
     }
     if let Some(text) = host.query("mount").first() {
         let digest = digest(text)?;
-        if let Some(response) = mount::mount(host, &permit, name, &digest)? {
+        if let Some(response) = mount::mount(permit, &digest)? {
             return Ok(response);
         }
     } else if let Some(text) = host.query("digest").first() {
-        return receive::whole(host, permit, name, &digest(text)?);
+        return receive::whole(permit, &digest(text)?);
     }
+    let admitted = Admitted::ask(host, name, Happening::UploadStart(None))?;
     let id = UploadId::from_random(host.random());
-    let started = (layout::upload_started(name.as_str(), &id), time::format(host.now()).into_bytes());
-    drop(host.create(&layout::upload_data(name.as_str(), &id), vec![started])?);
-    Ok(going_on(202, name, &id, 0))
+    let mut beside = vec![(layout::upload_started(name.as_str(), &id), time::format(host.now()).into_bytes())];
+    if let Some(owner) = host.principal() {
+        beside.push((layout::upload_owner(name, &id), owner.into_bytes()));
+    }
+    drop(host.create(&layout::upload_data(name.as_str(), &id), beside)?);
+    Ok(admitted.warn(going_on(202, name, &id, 0)))
 }
 
 /// `GET` and `HEAD`: how far the upload is.
-pub fn status(host: &dyn Host, name: &RepositoryName, id: &str) -> Result<Response, Error> {
-    let id = upload_id(id)?;
+pub fn status(permit: &Receive<'_>, id: &str) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
+    let id = own(permit, id)?;
     let key = layout::upload_data(name.as_str(), &id);
     let offset = match host.resume(&key) {
         Ok(upload) => upload.offset(),
@@ -59,15 +70,15 @@ pub fn status(host: &dyn Host, name: &RepositoryName, id: &str) -> Result<Respon
 }
 
 /// `DELETE`: gives the upload up.
-pub fn cancel(host: &dyn Host, _: Write, name: &RepositoryName, id: &str) -> Result<Response, Error> {
-    let (id, upload) = resume(host, name, id)?;
+pub fn cancel(permit: &Receive<'_>, _: Write, id: &str) -> Result<Response, Error> {
+    let (id, upload) = resume(permit, id)?;
     upload.abort()?;
     Ok(Response::new(204).header("Docker-Upload-UUID", id.as_str()))
 }
 
-fn resume(uploads: &dyn Host, name: &RepositoryName, id: &str) -> Result<(UploadId, Box<dyn Upload>), Error> {
-    let id = upload_id(id)?;
-    let upload = Uploads::resume(uploads, &layout::upload_data(name.as_str(), &id));
+fn resume(permit: &Receive<'_>, id: &str) -> Result<(UploadId, Box<dyn Upload>), Error> {
+    let id = own(permit, id)?;
+    let upload = permit.host().resume(&layout::upload_data(permit.name().as_str(), &id));
     upload.map_err(|failure| resuming(failure, &id)).map(|upload| (id, upload))
 }
 
@@ -82,8 +93,16 @@ fn resuming(failure: Failure, id: &UploadId) -> Error {
     }
 }
 
-fn upload_id(text: &str) -> Result<UploadId, Error> {
-    UploadId::parse(text).ok_or_else(|| Error::new(Code::BlobUploadUnknown).detail("uuid", text))
+/// The upload, unless it is somebody else's.
+fn own(permit: &Receive<'_>, text: &str) -> Result<UploadId, Error> {
+    let id = UploadId::parse(text).ok_or_else(|| Error::new(Code::BlobUploadUnknown).detail("uuid", text))?;
+    match permit.host().read(&layout::upload_owner(permit.name(), &id), OWNER) {
+        // Begun by nobody in particular, or by distribution.
+        Err(Failure::NotFound) => Ok(id),
+        Ok(owner) if permit.host().principal().is_some_and(|name| name.into_bytes() == owner) => Ok(id),
+        Ok(_) | Err(Failure::WrongKind | Failure::TooLarge(_)) => Err(unknown(&id)),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 fn unknown(id: &UploadId) -> Error {
@@ -115,6 +134,7 @@ fn created(event: &str, name: &RepositoryName, digest: &Digest) -> Response {
 /// What puts a blob, stored under `stored`, into a repository.
 fn link(
     storage: &(impl Storage + ?Sized),
+    _: &Admitted,
     name: &RepositoryName,
     digest: &Digest,
     stored: &Digest,

@@ -2,11 +2,13 @@
 
 use super::{bad_digest, created, going_on, link, location, refuse_encoded, resume};
 use crate::{
+    admission::Admitted,
     digest::Digest,
     error::{Code, Error},
-    host::{Body, Failure, Host, Upload},
+    host::{Body, Failure, Happening, Host, Upload},
     layout,
     name::RepositoryName,
+    permits::{Push, Receive},
     range::{self, ContentRange},
     response::Response,
     settings::Write,
@@ -14,35 +16,37 @@ use crate::{
 };
 
 /// `POST` with a digest: a blob in one request.
-pub fn whole(host: &dyn Host, _: Write, name: &RepositoryName, digest: &Digest) -> Result<Response, Error> {
+pub fn whole(permit: &Push<'_>, digest: &Digest) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     refuse_encoded(host)?;
+    let admitted = Admitted::ask(host, name, Happening::UploadStart(Body::body_length(host)))?;
     let upload = host.temporary()?;
     upload.append(None, None)?;
-    finish(host, upload.as_ref(), name, digest)
+    finish(host, upload.as_ref(), name, digest, admitted)
 }
 
 /// `PATCH`: a chunk with its `Content-Range`, or a stream without.
-pub fn patch(host: &dyn Host, _: Write, name: &RepositoryName, id: &str) -> Result<Response, Error> {
+pub fn patch(permit: &Receive<'_>, _: Write, id: &str) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     refuse_encoded(host)?;
-    let (id, upload) = resume(host, name, id)?;
+    let (id, upload) = resume(permit, id)?;
     let offset = append(host, upload.as_ref(), name, &id)?;
     Ok(going_on(202, name, &id, offset))
 }
 
 /// `PUT`: the end of an upload, with its last bytes or without.
-pub fn put(host: &dyn Host, _: Write, name: &RepositoryName, id: &str) -> Result<Response, Error> {
+pub fn put(permit: &Receive<'_>, _: Write, id: &str) -> Result<Response, Error> {
+    let (host, name) = (permit.host(), permit.name());
     refuse_encoded(host)?;
     let digests = host.query("digest");
     let Some(text) = digests.first() else {
         return Err(Error::new(Code::DigestInvalid).message("the digest parameter is missing"));
     };
     let digest = Digest::parse(text).map_err(|why| bad_digest(why, text))?;
-    let (id, upload) = resume(host, name, id)?;
+    let (id, upload) = resume(permit, id)?;
     append(host, upload.as_ref(), name, &id)?;
-    match finish(host, upload.as_ref(), name, &digest) {
-        Ok(response) => Ok(response.header("Docker-Upload-UUID", id.as_str())),
-        Err(error) => Err(error),
-    }
+    let response = finish(host, upload.as_ref(), name, &digest, Admitted::default())?;
+    Ok(response.header("Docker-Upload-UUID", id.as_str()))
 }
 
 /// Receives the body, if there is one. Whatever is wrong with its range, the
@@ -88,10 +92,27 @@ fn append(body: &dyn Host, upload: &dyn Upload, name: &RepositoryName, id: &Uplo
     }
 }
 
-fn finish(host: &dyn Host, upload: &dyn Upload, name: &RepositoryName, digest: &Digest) -> Result<Response, Error> {
-    let changes = link(host, name, digest, digest)?;
+fn finish(
+    host: &dyn Host,
+    upload: &dyn Upload,
+    name: &RepositoryName,
+    digest: &Digest,
+    admitted: Admitted,
+) -> Result<Response, Error> {
+    let pushed = Happening::BlobPush { digest: digest.clone(), size: upload.offset() };
+    let admitted = match Admitted::ask(host, name, pushed) {
+        Ok(more) => admitted.and(more),
+        Err(error) => {
+            // What is not wanted takes no room until the purge.
+            if !error.may_pass() {
+                let _ = upload.abort();
+            }
+            return Err(error);
+        }
+    };
+    let changes = link(host, &admitted, name, digest, digest)?;
     match upload.finish(&layout::data(digest), digest.as_str(), Vec::new(), changes) {
-        Ok(()) => Ok(created("push-blob", name, digest)),
+        Ok(()) => Ok(admitted.warn(created("push-blob", name, digest))),
         Err(Failure::DigestMismatch) => {
             // Nobody can use what has a wrong byte somewhere. That it could
             // not be removed is for the purge to mend.

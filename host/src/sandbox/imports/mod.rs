@@ -1,6 +1,8 @@
 //! The world's imports: each call is counted, bounded and answered from the
 //! one request or the one directory of the instance that made it.
 
+mod access;
+mod admission;
 mod body;
 mod failure;
 mod marks;
@@ -12,18 +14,17 @@ mod uploads;
 
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{
+    WasiView,
     cli::{WasiCli, WasiCliView},
     clocks::{WasiClocks, WasiClocksView},
     filesystem::{WasiFilesystem, WasiFilesystemView},
     p2::bindings::{cli, clocks, filesystem, random},
     random::WasiRandom,
 };
-
 use wasmtime_wasi_io::{IoView, bindings::wasi::io};
 
 use super::{bindings, state::State};
 use crate::remember::Reason;
-use wasmtime_wasi::WasiView;
 
 /// Streams need no more of an instance than its table.
 struct Streams;
@@ -46,24 +47,34 @@ pub fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     io::error::add_to_linker::<State, Streams>(l, |state| IoView::table(state))?;
     io::streams::add_to_linker::<State, Streams>(l, |state| IoView::table(state))?;
     io::poll::add_to_linker::<State, poll::Poll>(l, |state| poll::Waiting::of(state))?;
-    clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
-    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
-    random::random::add_to_linker::<State, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
-    random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.ctx().ctx.random())?;
-    filesystem::types::add_to_linker::<State, WasiFilesystem>(l, |state| state.refusing(Reason::Files).filesystem())?;
-    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, |state| {
-        state.refusing(Reason::Files).filesystem()
-    })?;
-    cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    add_wasi(l)?;
     Ok(linker)
+}
+
+/// The data of a store, told of each thing that is not the same for all.
+pub trait Watched: WasiView + wasmtime_wasi_io::IoView + Sized + 'static {
+    /// Itself, once that is noted.
+    fn refusing(&mut self, reason: Reason) -> &mut Self;
+}
+
+/// WASI 0.2, without sockets and without `wasi:io`.
+pub fn add_wasi<T: Watched>(l: &mut Linker<T>) -> wasmtime::Result<()> {
+    clocks::wall_clock::add_to_linker::<T, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
+    clocks::monotonic_clock::add_to_linker::<T, WasiClocks>(l, |state| state.refusing(Reason::Clock).clocks())?;
+    random::random::add_to_linker::<T, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
+    random::insecure::add_to_linker::<T, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<T, WasiRandom>(l, |state| state.ctx().ctx.random())?;
+    filesystem::types::add_to_linker::<T, WasiFilesystem>(l, |state| state.refusing(Reason::Files).filesystem())?;
+    filesystem::preopens::add_to_linker::<T, WasiFilesystem>(l, |state| state.refusing(Reason::Files).filesystem())?;
+    cli::exit::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::environment::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::stdin::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::stdout::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::stderr::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_input::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_output::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_stdin::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_stdout::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_stderr::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    Ok(())
 }

@@ -194,6 +194,7 @@ async fn access_log() {
         ("query", "a=b"),
         ("protocol", "HTTP/1.1"),
         ("user_agent", r"x\x09y\xc3\xa9"),
+        ("user", r"a\x22b"),
         ("notes", r"note=a\x0ab"),
     ] {
         assert_eq!(fields[name], value, "{line}");

@@ -151,7 +151,12 @@ impl Handler for Test {
             "/panic" => panic!("on purpose"),
             _ => *response.status_mut() = StatusCode::NOT_FOUND,
         }
-        Ok(Answer { response, notes: [("note".into(), "a\nb".into())].into(), guest_time: Duration::from_micros(7) })
+        Ok(Answer {
+            response,
+            notes: [("note".into(), "a\nb".into())].into(),
+            user: Some("a\"b".into()),
+            guest_time: Duration::from_micros(7),
+        })
     }
 
     fn failure_answer(&self, kind: HostFailure) -> (HeaderMap, Bytes) {

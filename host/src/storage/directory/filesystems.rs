@@ -55,10 +55,11 @@ impl Filesystems {
     }
 }
 
+/// Whether stamps of a filesystem of this kind count.
 // The type of this field differs between the platforms of Linux; the numbers
 // have 32 bits.
 #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, trivial_numeric_casts)]
-fn is_trusted(kind: rustix::fs::FsWord) -> bool {
+pub(in crate::storage) fn is_trusted(kind: rustix::fs::FsWord) -> bool {
     TRUSTED.contains(&(kind as u64 & 0xffff_ffff))
 }
 

@@ -43,6 +43,7 @@ use self::{
     tree::Tree,
     uploads::Uploads,
 };
+pub(super) use self::{filesystems::is_trusted, stamp::kind};
 use super::{
     Change, Expectation, Failure, Generations, Key, Listing, Looked, Metadata, Object, Seen, Storage, Trust, Upload,
 };

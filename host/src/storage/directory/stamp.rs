@@ -13,7 +13,7 @@ pub(super) const SETTLED: Duration = Duration::from_secs(2);
 impl Stamp {
     // The types of these fields differ between the platforms of Linux.
     #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
-    pub(super) fn of(stat: &Stat) -> Self {
+    pub(in crate::storage) fn of(stat: &Stat) -> Self {
         Self {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
@@ -36,7 +36,7 @@ pub(super) fn size(stat: &Stat) -> u64 {
 }
 
 /// Object, directory, or neither.
-pub(super) fn kind(stat: &Stat) -> Option<Kind> {
+pub(in crate::storage) fn kind(stat: &Stat) -> Option<Kind> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Some(Kind::Object),
         FileType::Directory => Some(Kind::Directory),

@@ -1,0 +1,135 @@
+//! From what the operator configured to a policy that can be asked.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use serde_json::Value;
+use wasmtime::component::Component;
+
+use super::{
+    super::{
+        bindings::{AuthPolicyPre, StoragePolicyPre},
+        instances::Instances,
+        limits::Limits,
+        module::{self, LoadError, ModuleFile},
+    },
+    Common,
+    one::{Asking, Policy, Pre},
+    rights::{Rights, auth_linker, storage_linker},
+    said::Mask,
+};
+use crate::storage::Grant;
+
+/// What a policy of each world exports.
+const AUTH: &str = "skerry:registry/auth@0.1.0";
+const STORAGE: &str = "skerry:registry/storage-rules@0.1.0";
+
+/// A policy as it was configured.
+pub struct Source {
+    /// For logs; one of its own.
+    pub name: String,
+    /// Where its component comes from.
+    pub module: Origin,
+    /// Which of the worlds it is to be of, where the operator said.
+    pub world: Option<World>,
+    /// What `settings` tells it.
+    pub settings: Value,
+    /// What `files` reads.
+    pub grant: Grant,
+    /// What `secrets` tells it.
+    pub secrets: Vec<(String, String)>,
+    /// Whether it counts as one with no opinion when it fails.
+    pub lenient: bool,
+    /// What one question may use of the sandbox.
+    pub limits: Limits,
+}
+
+/// Where a component comes from.
+pub enum Origin {
+    /// It is built in, by this name.
+    BuiltIn(String),
+    /// A file.
+    File(ModuleFile),
+}
+
+/// A world of policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// Who may do what.
+    Auth,
+    /// What may be stored.
+    Storage,
+}
+
+/// Names of the policies that are built in.
+pub fn built_in() -> impl Iterator<Item = &'static str> {
+    module::policies()
+}
+
+/// Loads one, and sees that it starts.
+pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> {
+    let Source { name, module: origin, world, settings, grant, secrets, lenient, limits } = source;
+    let (component, path) = component(common, origin)?;
+    let exports = |export: &str| component.get_export_index(None, export).is_some();
+    let wrong = |cause: String| LoadError::Policy { name: name.clone(), path: path.clone(), cause };
+    let world = match (world, exports(AUTH), exports(STORAGE)) {
+        (None | Some(World::Auth), true, false) | (Some(World::Auth), true, true) => World::Auth,
+        (None | Some(World::Storage), false, true) | (Some(World::Storage), true, true) => World::Storage,
+        (None, true, true) => {
+            return Err(wrong(format!("exports both {AUTH} and {STORAGE}: say `world: auth` or `world: storage`")));
+        }
+        (Some(World::Auth), false, _) => return Err(wrong(format!("does not export {AUTH}, as `world: auth` says"))),
+        (Some(World::Storage), _, false) => {
+            return Err(wrong(format!("does not export {STORAGE}, as `world: storage` says")));
+        }
+        (None, false, false) => {
+            return Err(wrong(format!(
+                "exports neither {AUTH} nor {STORAGE}, which are what this host asks of policies"
+            )));
+        }
+    };
+    let misfit = |cause: wasmtime::Error| {
+        wrong(format!(
+            "does not fit its world skerry:registry/{}-policy@0.1.0, which is what this host offers: {cause:#}",
+            world.name()
+        ))
+    };
+    let pre = match world {
+        World::Auth => {
+            let pre = auth_linker(&common.engine).and_then(|linker| linker.instantiate_pre(&component));
+            Pre::Auth(pre.and_then(AuthPolicyPre::new).map_err(misfit)?)
+        }
+        World::Storage => {
+            let pre = storage_linker(&common.engine).and_then(|linker| linker.instantiate_pre(&component));
+            Pre::Storage(pre.and_then(StoragePolicyPre::new).map_err(misfit)?)
+        }
+    };
+    let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
+    let instances = Instances::new(&limits, u32::MAX);
+    let rights = Arc::new(Rights { name: name.clone(), grant, secrets, settings, limits, mask });
+    let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
+    let policy = Policy { rights, pre, instances, lenient, asked, failed };
+    let asking = Asking { common, request: &"start", credentials: &Mask::default() };
+    let started = policy.prove(&asking).await;
+    started.map_err(|cause| wrong(format!("cannot work: {cause}")))?;
+    Ok(policy)
+}
+
+fn component(common: &Common, origin: Origin) -> Result<(Component, String), LoadError> {
+    match origin {
+        Origin::File(file) => {
+            // It takes long, and requests may be served meanwhile.
+            let compiled = tokio::task::block_in_place(|| module::compile(&common.engine, &file.path, &file.bytes));
+            Ok((compiled?, file.path.display().to_string()))
+        }
+        Origin::BuiltIn(name) => Ok((module::built_in_policy(&common.engine, &name)?, "that is built in".to_owned())),
+    }
+}
+
+impl World {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Storage => "storage",
+        }
+    }
+}

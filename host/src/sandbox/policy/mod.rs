@@ -1,0 +1,96 @@
+//! Policies: components that decide who may do what, and what may be stored.
+//!
+//! A registry module asks through its imports (`access`, `admission`), and
+//! the host runs the configured chain: each policy in an instance of its own
+//! for each question, with limits, settings, files and secrets of its own. No
+//! policy sees a registry's storage, and none sees what another one has.
+//!
+//! What a policy decided is kept only for as long as it said, while the files
+//! that it read are as they were ([`decisions`]); so is every remembered
+//! answer that rests on it.
+
+mod challenge;
+mod client;
+mod decisions;
+mod load;
+mod one;
+mod question;
+mod rights;
+mod said;
+mod session;
+
+use std::sync::atomic::Ordering;
+
+use wasmtime::Engine;
+
+use self::{decisions::Decisions, one::Policy};
+pub use self::{
+    load::{Origin, Source, World, built_in},
+    session::Session,
+};
+use super::{engine::Ticker, module::LoadError};
+
+/// What all policies share.
+pub struct Common {
+    pub engine: Engine,
+    pub ticker: Ticker,
+    /// The seed that their hash maps get.
+    pub seed: u128,
+}
+
+/// The chain, as it was configured. A changed configuration makes another one,
+/// with no decision of this one.
+pub struct Policies {
+    common: Common,
+    auth: Vec<Policy>,
+    storage: Vec<Policy>,
+    decisions: Decisions,
+}
+
+/// What was counted of one policy since it was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyCounts {
+    /// Its name.
+    pub name: String,
+    /// Questions that were put to it.
+    pub asked: u64,
+    /// Those that it failed to answer.
+    pub failed: u64,
+}
+
+impl Policies {
+    /// Loads all of them, in order.
+    pub async fn load(common: Common, sources: Vec<Source>) -> Result<Self, LoadError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|cause| LoadError::Random(cause.to_string()))?;
+        let mut policies = Self { common, auth: Vec::new(), storage: Vec::new(), decisions: Decisions::new(secret) };
+        for source in sources {
+            let policy = load::load(&policies.common, source).await?;
+            match policy.pre {
+                one::Pre::Auth(_) => policies.auth.push(policy),
+                one::Pre::Storage(_) => policies.storage.push(policy),
+            }
+        }
+        Ok(policies)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.auth.is_empty() && self.storage.is_empty()
+    }
+
+    /// What was counted of each.
+    pub fn counts(&self) -> Vec<PolicyCounts> {
+        let of = |policy: &Policy| PolicyCounts {
+            name: policy.rights.name.clone(),
+            asked: policy.asked.load(Ordering::Relaxed),
+            failed: policy.failed.load(Ordering::Relaxed),
+        };
+        self.auth.iter().chain(&self.storage).map(of).collect()
+    }
+
+    /// How often a decision was there already, and how often not.
+    pub fn decisions(&self) -> (u64, u64) {
+        self.decisions.counts()
+    }
+}

@@ -1,0 +1,322 @@
+//! One policy: each question is put to a fresh instance of it, within bounds
+//! of its own. What it answers is as little trusted as a client's request.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
+
+use super::{
+    super::{
+        bindings::{
+            AuthPolicyPre, StoragePolicyPre, auth,
+            identity::{Access, Principal},
+            storage_policy_types::{Denial, Event, Ruling},
+        },
+        describe,
+        instances::Instances,
+        meter,
+    },
+    Common, challenge,
+    decisions::{Ground, now},
+    rights::{Rights, State},
+    said::Mask,
+};
+
+/// Bytes that one answer may take of the host.
+const ANSWER: usize = 1 << 20;
+
+/// Bounds of a principal.
+const SUBJECT: usize = 256;
+const GROUPS: usize = 64;
+const CLAIMS: usize = 64;
+const PRINCIPAL: usize = 16 << 10;
+
+/// Bytes of a reason that a client reads.
+const REASON: usize = 1 << 10;
+
+/// Warnings of one policy, and bytes of one.
+pub const WARNINGS: usize = 8;
+const WARNING: usize = 256;
+
+/// Lines of what one warns of when it is loaded.
+const CHECKED: usize = 64;
+
+/// A policy computes for no longer than its time. It may wait, for a turn or by
+/// itself, for some times as long and this.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A loaded policy.
+pub struct Policy {
+    pub rights: Arc<Rights>,
+    pub pre: Pre,
+    pub instances: Instances,
+    /// `on_failure: allow`.
+    pub lenient: bool,
+    pub asked: AtomicU64,
+    pub failed: AtomicU64,
+}
+
+/// What it exports.
+pub enum Pre {
+    Auth(AuthPolicyPre<State>),
+    Storage(StoragePolicyPre<State>),
+}
+
+/// On whose behalf policies are asked.
+pub struct Asking<'a> {
+    pub common: &'a Common,
+    /// Of the request, for the log.
+    pub request: &'a (dyn fmt::Display + Sync),
+    /// What the client showed: not for people.
+    pub credentials: &'a Mask,
+}
+
+/// A policy failed; that is logged already.
+pub struct Failed;
+
+/// Asks an auth policy: the answer, the files that it read, and since when
+/// what it saw holds.
+macro_rules! ask {
+    ($policy:ident, $asking:ident, $call:ident($($argument:ident),*)) => {{
+        let Pre::Auth(pre) = &$policy.pre else { return Err($policy.fail($asking, "it is no auth policy")) };
+        let (mut store, _permit) = $policy.begin($asking).await?;
+        let since = now();
+        let called = $policy.bounded(async {
+            let instance = pre.instantiate_async(&mut store).await?;
+            instance.skerry_registry_auth().$call(&mut store, $($argument),*).await
+        });
+        let called = called.await;
+        let (answer, files) = $policy.end($asking, store, called)?;
+        (answer, files, since)
+    }};
+}
+
+impl Policy {
+    /// Who is this?
+    pub async fn authenticate(
+        &self,
+        asking: &Asking<'_>,
+        client: &auth::Client,
+        accesses: &[Access],
+    ) -> Result<(auth::Identity, Ground), Failed> {
+        let (identity, files, since) = ask!(self, asking, call_authenticate(client, accesses));
+        let lifetime = match &identity {
+            // That it is not its own follows from what was shown alone.
+            auth::Identity::Pass => Some(u64::MAX),
+            auth::Identity::Anonymous(lifetime) => *lifetime,
+            auth::Identity::Known(known) => {
+                principal(&known.principal).map_err(|wrong| self.fail(asking, &wrong))?;
+                known.lifetime
+            }
+            auth::Identity::Challenge => None,
+        };
+        Ok((identity, Ground::of(since, lifetime, files)))
+    }
+
+    /// May they do all of this?
+    pub async fn authorize(
+        &self,
+        asking: &Asking<'_>,
+        who: Option<&Principal>,
+        client: &auth::Client,
+        accesses: &[Access],
+    ) -> Result<(auth::Outcome, Ground), Failed> {
+        let (decision, files, since) = ask!(self, asking, call_authorize(who, client, accesses));
+        let outcome = match decision.outcome {
+            auth::Outcome::Deny(reason) => auth::Outcome::Deny(self.mask(asking).sentence(&reason, REASON)),
+            other => other,
+        };
+        Ok((outcome, Ground::of(since, decision.lifetime, files)))
+    }
+
+    /// Values of `WWW-Authenticate`.
+    pub async fn challenges(
+        &self,
+        asking: &Asking<'_>,
+        accesses: &[Access],
+        insufficient: bool,
+    ) -> Result<Vec<String>, Failed> {
+        let (challenges, _, _) = ask!(self, asking, call_challenges(accesses, insufficient));
+        challenge::values(&challenges, &self.mask(asking)).map_err(|wrong| self.fail(asking, &wrong))
+    }
+
+    /// May this be stored, or go?
+    pub async fn admit(
+        &self,
+        asking: &Asking<'_>,
+        who: Option<&Principal>,
+        event: &Event,
+    ) -> Result<Result<Vec<String>, Denial>, Failed> {
+        let Pre::Storage(pre) = &self.pre else { return Err(self.fail(asking, "it is no storage policy")) };
+        let (mut store, _permit) = self.begin(asking).await?;
+        let called = self.bounded(async {
+            let policy = pre.instantiate_async(&mut store).await?;
+            policy.skerry_registry_storage_rules().call_admit(&mut store, who, event).await
+        });
+        let called = called.await;
+        let (ruling, _) = self.end(asking, store, called)?;
+        let mask = self.mask(asking);
+        match ruling {
+            Ruling::Allow(warnings) => Ok(Ok(warnings
+                .iter()
+                .take(WARNINGS)
+                .map(|warning| mask.sentence(warning, WARNING))
+                .filter(|warning| !warning.trim().is_empty())
+                .collect())),
+            Ruling::Deny(denial) => {
+                denied(&denial).map_err(|wrong| self.fail(asking, &wrong))?;
+                Ok(Err(Denial { message: mask.sentence(&denial.message, REASON), ..denial }))
+            }
+            Ruling::Unavailable => Err(self.fail(asking, "it says that it cannot tell")),
+        }
+    }
+
+    /// Whether it can work: asked once, before any request. What it warns of
+    /// goes to the log.
+    pub async fn prove(&self, asking: &Asking<'_>) -> Result<(), String> {
+        let mut store = self.store(asking.common);
+        let called = self.bounded(async {
+            match &self.pre {
+                Pre::Auth(pre) => {
+                    let policy = pre.instantiate_async(&mut store).await?;
+                    policy.skerry_registry_auth().call_check(&mut store).await
+                }
+                Pre::Storage(pre) => {
+                    let policy = pre.instantiate_async(&mut store).await?;
+                    policy.skerry_registry_storage_rules().call_check(&mut store).await
+                }
+            }
+        });
+        let outcome = called.await;
+        let said = store.data().output.last_line();
+        self.log(asking, &store);
+        let mask = self.mask(asking);
+        let sentence = |text: &str| mask.sentence(text, REASON);
+        match outcome {
+            Ok(Ok(warnings)) => {
+                for warning in warnings.iter().take(CHECKED) {
+                    tracing::warn!(policy = self.rights.name, "{}", sentence(warning));
+                }
+                Ok(())
+            }
+            Ok(Err(reason)) => Err(sentence(&reason)),
+            // What it said itself is clearer than that it ended.
+            Err(cause) => Err(sentence(&said.unwrap_or_else(|| describe(&cause)))),
+        }
+    }
+
+    async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, OwnedSemaphorePermit), Failed> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let Some(permit) = self.instances.admit().await else {
+            return Err(self.fail(asking, "guard instances: all of them are busy, and the queue does not move"));
+        };
+        Ok((self.store(asking.common), permit))
+    }
+
+    fn store(&self, common: &Common) -> Store<State> {
+        let mut store = Store::new(&common.engine, State::new(&self.rights, common));
+        store.limiter(|state| &mut state.allowance);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(meter::on_tick);
+        store.set_hostcall_fuel(ANSWER);
+        store
+    }
+
+    /// One that waits is stopped as well.
+    async fn bounded<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+        let patience = self.rights.limits.time.saturating_mul(4).saturating_add(PATIENCE);
+        match tokio::time::timeout(patience, call).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(wasmtime::Error::msg(format!("guard patience: no answer within {patience:?}"))),
+        }
+    }
+
+    fn end<T>(
+        &self,
+        asking: &Asking<'_>,
+        mut store: Store<State>,
+        outcome: wasmtime::Result<T>,
+    ) -> Result<(T, Files), Failed> {
+        self.log(asking, &store);
+        let answer = outcome.map_err(|cause| self.fail(asking, &describe(&cause)))?;
+        let read = std::mem::take(&mut store.data_mut().read);
+        Ok((answer, read.into_iter().map(|(name, seen)| (Arc::clone(&self.rights), name, seen)).collect()))
+    }
+
+    fn log(&self, asking: &Asking<'_>, store: &Store<State>) {
+        let mask = self.mask(asking);
+        let output = &store.data().output;
+        output.log_as(Some(&self.rights.name), asking.request, &|line| mask.over(line).into_owned());
+    }
+
+    /// The one line that says that it failed, and why.
+    fn fail(&self, asking: &Asking<'_>, cause: &str) -> Failed {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        let cause = self.mask(asking).sentence(cause, REASON);
+        let outcome = if self.lenient { "it counts as one with no opinion" } else { "the request is refused" };
+        tracing::error!(policy = self.rights.name, request_id = %asking.request, cause, "a policy failed; {outcome}");
+        Failed
+    }
+
+    fn mask(&self, asking: &Asking<'_>) -> Mask {
+        self.rights.mask.and(asking.credentials)
+    }
+}
+
+type Files = Vec<(Arc<Rights>, Arc<str>, crate::storage::Seen)>;
+
+fn principal(given: &Principal) -> Result<(), String> {
+    if !(1..=SUBJECT).contains(&given.subject.len()) || given.subject.chars().any(char::is_control) {
+        return Err(format!("guard principal: a subject is to have 1 to {SUBJECT} bytes, and no control characters"));
+    }
+    let claims = given.claims.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+    let bytes = given.groups.iter().map(String::len).chain(claims).fold(0, usize::saturating_add);
+    if given.groups.len() > GROUPS || given.claims.len() > CLAIMS || bytes > PRINCIPAL {
+        return Err("guard principal: too many groups or claims".into());
+    }
+    Ok(())
+}
+
+fn denied(given: &Denial) -> Result<(), String> {
+    let code = (1..=64).contains(&given.code.len())
+        && given.code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    if !code || !(given.status == 0 || (400..500).contains(&given.status)) {
+        return Err(format!("guard denial: no code or status: {:.64?} {}", given.code, given.status));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_has_bounds() {
+        let of = |subject: &str, groups: usize, claim: usize| {
+            let claims = vec![("scope".to_owned(), "x".repeat(claim))];
+            principal(&Principal { subject: subject.into(), groups: vec!["g".into(); groups], claims })
+        };
+        assert!(of("a", 64, 100).is_ok());
+        for (subject, groups, claim) in [("", 0, 0), ("a\nb", 0, 0), ("a", 65, 0), ("a", 0, 16 << 10)] {
+            assert!(of(subject, groups, claim).unwrap_err().starts_with("guard principal"), "{subject:?}");
+        }
+        assert!(of(&"x".repeat(257), 0, 0).is_err());
+    }
+
+    #[test]
+    fn a_denial_is_one() {
+        let of = |code: &str, status| denied(&Denial { code: code.into(), status, message: String::new() }).is_ok();
+        assert!(of("DENIED", 0) && of("TAG_INVALID", 400) && of("A", 499));
+        for (code, status) in [("", 0), ("denied", 0), ("A B", 0), ("DENIED", 200), ("DENIED", 500), ("DENIED", 1)] {
+            assert!(!of(code, status), "{code} {status}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What one policy may have and use; the host's side of what it imports.
+
+use serde_json::Value;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        bindings::{AuthPolicy, StoragePolicy, files, identity, secrets, settings, storage_policy_types, types},
+        imports::{self, Watched},
+        limits::{Allowance, Limits},
+        meter::{Meter, Metered},
+        output::GuestOutput,
+        state,
+    },
+    Common,
+    said::Mask,
+};
+use crate::{
+    remember::Reason,
+    storage::{Failure, Grant, LARGEST_GRANTED, Seen},
+};
+
+/// What the operator granted to one policy.
+pub struct Rights {
+    pub name: String,
+    pub grant: Grant,
+    pub secrets: Vec<(String, String)>,
+    pub settings: Value,
+    pub limits: Limits,
+    /// Its secrets.
+    pub mask: Mask,
+}
+
+impl Rights {
+    /// A part of the settings as JSON text; the whole by an empty path.
+    fn setting(&self, path: &str) -> Option<String> {
+        let parts = path.split('.').filter(|_| !path.is_empty());
+        match parts.into_iter().try_fold(&self.settings, |value, name| value.get(name))? {
+            Value::Null => None,
+            value => Some(value.to_string()),
+        }
+    }
+}
+
+/// The data of a store in which a policy runs.
+pub struct State {
+    pub rights: Arc<Rights>,
+    /// Files that were read, and what was seen of them.
+    pub read: Vec<(Arc<str>, Seen)>,
+    pub meter: Meter,
+    pub allowance: Allowance,
+    pub output: GuestOutput,
+    table: ResourceTable,
+    seed: u128,
+    wasi: Option<WasiCtx>,
+}
+
+impl State {
+    pub fn new(rights: &Arc<Rights>, common: &Common) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(state::RESOURCES);
+        Self {
+            rights: Arc::clone(rights),
+            read: Vec::new(),
+            meter: Meter::new(&common.ticker, &rights.limits),
+            allowance: Allowance::new(&rights.limits),
+            output: GuestOutput::default(),
+            table,
+            seed: common.seed,
+            wasi: None,
+        }
+    }
+}
+
+/// What the world `auth-policy` imports, and WASI.
+pub fn auth_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    AuthPolicy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    wasmtime_wasi_io::add_to_linker_async(&mut linker)?;
+    imports::add_wasi(&mut linker)?;
+    Ok(linker)
+}
+
+/// What the world `storage-policy` imports, and WASI.
+pub fn storage_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    StoragePolicy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    wasmtime_wasi_io::add_to_linker_async(&mut linker)?;
+    imports::add_wasi(&mut linker)?;
+    Ok(linker)
+}
+
+impl settings::Host for State {
+    fn value(&mut self, path: String) -> wasmtime::Result<Option<String>> {
+        self.meter.enter()?;
+        let value = self.rights.setting(&path);
+        self.meter.hand_over(value.as_ref().map_or(0, String::len))?;
+        Ok(value)
+    }
+}
+
+impl files::Host for State {
+    fn read(&mut self, name: String, limit: u64) -> wasmtime::Result<Result<Vec<u8>, types::Failure>> {
+        self.meter.enter()?;
+        let (outcome, seen) = self.rights.grant.read(&name, limit.min(LARGEST_GRANTED));
+        // What failed may fail otherwise the next time.
+        let seen =
+            if outcome.as_ref().is_err_and(|failure| *failure != Failure::NotFound) { Seen::Unknown } else { seen };
+        self.read.push((name.into(), seen));
+        self.meter.leave();
+        if let Ok(bytes) = &outcome {
+            self.meter.hand_over(bytes.len())?;
+        }
+        Ok(outcome.map_err(Into::into))
+    }
+}
+
+impl secrets::Host for State {
+    fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        self.meter.enter()?;
+        let secret = self.rights.secrets.iter().find(|(known, _)| *known == name).map(|(_, secret)| secret.clone());
+        self.meter.hand_over(secret.as_ref().map_or(0, String::len))?;
+        Ok(secret)
+    }
+}
+
+impl types::Host for State {}
+impl identity::Host for State {}
+impl storage_policy_types::Host for State {}
+
+impl Metered for State {
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+}
+
+impl Watched for State {
+    /// A policy says itself for how long its answers hold.
+    fn refusing(&mut self, _: Reason) -> &mut Self {
+        self
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let (output, seed) = (&self.output, self.seed);
+        let ctx = self.wasi.get_or_insert_with(|| state::wasi(output, seed));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+impl wasmtime_wasi_io::IoView for State {
+    fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_are_found_by_their_path() {
+        let rights = Rights {
+            name: "p".into(),
+            grant: Grant::Nothing,
+            secrets: Vec::new(),
+            settings: json!({"realm": "r", "a": {"b": [1, 2], "c": null}}),
+            limits: Limits::default(),
+            mask: Mask::default(),
+        };
+        for (path, expected) in [
+            ("realm", Some("\"r\"")),
+            ("a.b", Some("[1,2]")),
+            ("a.c", None),
+            ("a.d", None),
+            ("a.b.0", None),
+            (".", None),
+            ("storage.delete", None),
+        ] {
+            assert_eq!(rights.setting(path).as_deref(), expected, "{path}");
+        }
+        assert_eq!(rights.setting("").unwrap(), rights.settings.to_string());
+    }
+}

@@ -1,0 +1,126 @@
+//! A registry with policies, and its numbers.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use skerry_tests::{Client, Options, Registry, binary, command};
+
+/// A registry, and what it says of itself.
+pub struct Host {
+    pub registry: Registry,
+    admin: Client,
+}
+
+impl Host {
+    /// Starts one with these sections.
+    pub fn start(sections: &str) -> Self {
+        Self::start_with(sections, Options::default())
+    }
+
+    /// The same, with more options.
+    pub fn start_with(sections: &str, options: Options) -> Self {
+        let more = format!("{}{sections}", options.more);
+        let http = format!("{}debug:\n  addr: 127.0.0.1:0\n  prometheus:\n    enabled: true\n", options.http);
+        let mut registry = Registry::start(Options { more, http, ..options });
+        let address = registry.service().wait_for("where the admin listener is", |line| {
+            let (_, rest) = line.split_once("\"debug_address\":\"")?;
+            Some(rest.split_once('"')?.0.to_owned())
+        });
+        Self { registry, admin: Client::plain(&address) }
+    }
+
+    /// Somebody who shows nothing.
+    pub fn nobody(&self) -> Client {
+        self.registry.client().accepting()
+    }
+
+    /// Somebody whose password is the one that `passwords` gives everybody.
+    pub fn user(&self, name: &str) -> Client {
+        self.nobody().user(name, "correct")
+    }
+
+    /// Answers that were given from memory so far.
+    pub fn hits(&self) -> u64 {
+        self.number("skerry_remember_hits_total")
+    }
+
+    /// Questions that were put to a policy so far.
+    pub fn asked(&self, policy: &str) -> u64 {
+        self.number(&format!("skerry_policy_questions_total{{policy=\"{policy}\"}}"))
+    }
+
+    /// Asks until the answer comes from memory; it is always to be this one.
+    #[track_caller]
+    pub fn until_remembered(&self, client: &Client, target: &str, status: u16) -> String {
+        // What was written a moment ago is not relied on: `remember.age`.
+        for _ in 0..2_000 {
+            let before = self.hits();
+            let answer = client.get(target).expect(status);
+            if self.hits() > before {
+                return answer.text();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("{target} is never remembered");
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        let metrics = self.admin.get("/metrics").expect(200).text();
+        let line = metrics.lines().find(|line| line.split(' ').next() == Some(name));
+        let line = line.unwrap_or_else(|| panic!("{name} in {metrics}"));
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() as u64
+    }
+
+    /// Waits for a line of the log that holds all of these.
+    pub fn logged(&mut self, parts: &[&str]) -> String {
+        let found = |line: &str| parts.iter().all(|part| line.contains(part)).then(|| line.to_owned());
+        self.registry.service().wait_for(&parts.join(" and "), found)
+    }
+
+    /// Whether any line of the log so far holds this.
+    pub fn log_holds(&mut self, text: &str) -> bool {
+        self.registry.service().lines().iter().any(|line| line.contains(text))
+    }
+}
+
+/// A directory with the file `passwords` for the policy that the tests bring.
+pub fn passwords(directory: &Path) -> PathBuf {
+    let granted = directory.join("granted");
+    fs::create_dir_all(&granted).unwrap();
+    fs::write(granted.join("passwords"), "correct\n").unwrap();
+    granted
+}
+
+/// A file of users and passwords as `skerry htpasswd` makes it.
+pub fn htpasswd(path: &Path, users: &[(&str, &str)]) {
+    let mut text = String::new();
+    for (user, password) in users {
+        let made = command::called("htpasswd", &["-Bbn", "-C", "5", user, password]);
+        assert_eq!(made.code, 0, "{}", made.err);
+        text.push_str(made.out.trim());
+        text.push('\n');
+    }
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// The policy of the tests, built once a run, in a target directory of its
+/// own.
+pub fn rules() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        let this = env::current_exe().unwrap();
+        let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps").join("guests");
+        let status = binary::cargo()
+            .args(["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "rules"])
+            .env("CARGO_TARGET_DIR", &target)
+            .status()
+            .expect("cargo starts");
+        assert!(status.success(), "the policy does not build");
+        target.join("wasm32-wasip2/guest/rules.wasm")
+    })
+}

@@ -1,0 +1,15 @@
+//! Policies from outside, over TLS: who may do what, and what may be stored.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod certificates;
+mod checks;
+mod clients;
+mod distribution;
+mod host;
+mod names;
+mod remembered;
+mod repositories;
+mod rules;
+mod storage;
+mod tokens;
