@@ -68,6 +68,9 @@ pub enum Guard {
     /// It waited for too long, of its own accord.
     #[error("guard wait: the guest waited for longer than sandbox.time")]
     Wait,
+    /// It computed or waited for too long before it answered.
+    #[error("guard patience: no answer within four times its limits.time and two seconds")]
+    Patience,
     /// It had the host look at the storage for too long.
     #[error("guard storage: the guest had the host look at the storage for longer than sandbox.storage_time")]
     Storage,

@@ -22,6 +22,7 @@ use super::{
         },
         describe,
         instances::Instances,
+        limits::Guard,
         meter,
     },
     Common, challenge,
@@ -235,7 +236,7 @@ impl Policy {
         let patience = self.rights.limits.time.saturating_mul(4).saturating_add(PATIENCE);
         match tokio::time::timeout(patience, call).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(wasmtime::Error::msg(format!("guard patience: no answer within {patience:?}"))),
+            Err(_) => Err(Guard::Patience.into()),
         }
     }
 
