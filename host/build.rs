@@ -29,6 +29,7 @@ fn main() {
 
     require_target();
     let target = env::var("TARGET").expect("set by cargo");
+    println!("cargo::rustc-env=SKERRY_TARGET={target}");
     precompile(&build_guest(&root, &out, "skerry-registry"), &target, &out.join("registry.cwasm"));
     let mut table =
         String::from("/// Name and code of each policy that is built in.\nstatic POLICIES: &[(&str, &[u8])] = &[\n");

@@ -44,7 +44,8 @@ pub fn main() -> ExitCode {
         };
         Ok(serve::run_with(plan, handler)?)
     };
-    cli::main(run, |_| Err("the twin serves, and that is all".into()))
+    let alone = "the twin serves, and that is all";
+    cli::main(run, |_| Err(alone.into()), |_| Err(alone.into()))
 }
 
 struct Twin {

@@ -25,7 +25,7 @@ const SLIM: u64 = 20_000_000;
 const WHOLE: u64 = 40_000_000;
 
 /// The binary that the image is made of.
-fn built() -> PathBuf {
+pub fn built() -> PathBuf {
     let named = std::env::var_os("SKERRY_STATIC_BIN");
     named.expect("SKERRY_STATIC_BIN names a static binary: see .ci/run for how it is built").into()
 }

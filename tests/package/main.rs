@@ -5,6 +5,7 @@
 mod composed;
 mod configurations;
 mod image;
+mod modules;
 mod units;
 
 use std::path::PathBuf;

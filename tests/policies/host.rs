@@ -1,7 +1,7 @@
 //! A registry with policies, and its numbers.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -108,19 +108,8 @@ pub fn htpasswd(path: &Path, users: &[(&str, &str)]) {
     fs::rename(new, path).unwrap();
 }
 
-/// The policy of the tests, built once a run, in a target directory of its
-/// own.
+/// The policy of the tests, built once a run.
 pub fn rules() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        let this = env::current_exe().unwrap();
-        let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps").join("guests");
-        let status = binary::cargo()
-            .args(["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "rules"])
-            .env("CARGO_TARGET_DIR", &target)
-            .status()
-            .expect("cargo starts");
-        assert!(status.success(), "the policy does not build");
-        target.join("wasm32-wasip2/guest/rules.wasm")
-    })
+    MODULE.get_or_init(|| binary::guest("rules"))
 }

@@ -167,7 +167,7 @@ fn a_module_that_is_no_policy_is_refused() {
     let native = directory.path().join("native.wasm");
     for (policy, sentence) in [
         (format!("module: {}", nonsense.display()), "is no WebAssembly component that this host can run"),
-        (format!("module: {}", native.display()), "is precompiled; only WebAssembly components (.wasm) are loaded"),
+        (format!("module: {}", native.display()), "is precompiled, and such code runs with all rights of this process"),
         ("module: /no/such.wasm".to_owned(), "/no/such.wasm cannot be read"),
         (
             format!("{{module: {}, directory: {}, world: storage}}", rules().display(), granted.display()),

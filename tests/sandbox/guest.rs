@@ -1,7 +1,6 @@
 //! The module that misbehaves, built, and hosts that load it or another.
 
 use std::{
-    env,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -11,20 +10,10 @@ use std::{
 
 use skerry_tests::{Client, Options, Registry, binary, children};
 
-/// The component, built once a run, in a target directory of its own.
+/// The component, built once a run.
 pub fn misbehave() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        let this = env::current_exe().unwrap();
-        let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps").join("guests");
-        let status = binary::cargo()
-            .args(["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "misbehave"])
-            .env("CARGO_TARGET_DIR", &target)
-            .status()
-            .expect("cargo starts");
-        assert!(status.success(), "the module does not build");
-        target.join("wasm32-wasip2/guest/misbehave.wasm")
-    })
+    MODULE.get_or_init(|| binary::guest("misbehave"))
 }
 
 /// A host with the module that misbehaves, and more of the section `sandbox`.

@@ -9,6 +9,7 @@ mod behaviours;
 mod guest;
 mod meanwhile;
 mod modules;
+mod precompiled;
 mod starts;
 
 use std::thread;

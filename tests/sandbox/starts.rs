@@ -13,7 +13,7 @@ use crate::{
 
 /// What is said where a module stops the start.
 #[track_caller]
-fn refused(name: &str, bytes: &[u8], sandbox: &str, says: &[&str]) {
+pub fn refused(name: &str, bytes: &[u8], sandbox: &str, says: &[&str]) {
     let directory = tempfile::tempdir().unwrap();
     let module = directory.path().join(name);
     fs::write(&module, bytes).unwrap();

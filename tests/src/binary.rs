@@ -61,3 +61,16 @@ fn build() -> PathBuf {
         .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
         .expect("cargo names the program that it built")
 }
+
+/// A guest of the workspace's as a component, in a target directory of its own.
+pub fn guest(package: &str) -> PathBuf {
+    let this = env::current_exe().unwrap();
+    let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps").join("guests");
+    let status = cargo()
+        .args(["build", "--quiet", "--profile", "guest", "--target", "wasm32-wasip2", "--package", package])
+        .env("CARGO_TARGET_DIR", &target)
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "the guest {package} does not build");
+    target.join("wasm32-wasip2/guest").join(package).with_extension("wasm")
+}

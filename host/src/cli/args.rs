@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{collect::GarbageCollect, htpasswd::Htpasswd, tls::TlsCommand};
+use super::{collect::GarbageCollect, guest::GuestCommand, htpasswd::Htpasswd, tls::TlsCommand};
 
 /// An OCI registry for the edge: control in WebAssembly, bytes in native code.
 #[derive(Debug, Parser)]
@@ -42,6 +42,12 @@ pub enum Command {
     /// spared, but an old blob that somebody links again while it is removed
     /// is not.
     GarbageCollect(GarbageCollect),
+    /// Work with modules of your own: registries and policies.
+    Guest {
+        /// What to do.
+        #[command(subcommand)]
+        command: GuestCommand,
+    },
     /// Make a line for a password file: `htpasswd -Bbn USER PASSWORD`.
     Htpasswd(Htpasswd),
     /// Look at a registry's TLS, or let clients trust the one of a first run.

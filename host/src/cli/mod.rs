@@ -5,6 +5,7 @@ mod ambient;
 mod args;
 mod banner;
 mod collect;
+mod guest;
 mod htpasswd;
 pub mod logging;
 mod names;
@@ -23,6 +24,7 @@ pub use self::{
     ambient::Ambient,
     args::{Cli, Command, ConfigCommand, Serve},
     collect::{Collect, GarbageCollect},
+    guest::{GuestCommand, GuestCompile},
     htpasswd::Htpasswd,
     plan::{FirstRun, Plan, PlanError, plan},
     tls::{CheckArgs, TlsCommand, TrustArgs},
@@ -33,8 +35,12 @@ use crate::config;
 pub type Outcome = Result<(), Box<dyn Error>>;
 
 /// The whole program; `run` serves until it is told to stop, `gather` collects
-/// garbage.
-pub fn main(run: impl FnOnce(&Plan) -> Outcome, gather: impl FnOnce(&Collect) -> Outcome) -> ExitCode {
+/// garbage, `compile` compiles a module and says what to do with it.
+pub fn main(
+    run: impl FnOnce(&Plan) -> Outcome,
+    gather: impl FnOnce(&Collect) -> Outcome,
+    compile: impl FnOnce(&GuestCompile) -> Result<String, Box<dyn Error>>,
+) -> ExitCode {
     let ambient = Ambient::of_process();
     let command = match names::called(std::env::args_os()) {
         Called::Parse(program, words) => parse(program, words),
@@ -75,6 +81,13 @@ pub fn main(run: impl FnOnce(&Plan) -> Outcome, gather: impl FnOnce(&Collect) ->
                 }
             }
             Err(error) => refuse(&error),
+        },
+        Command::Guest { command: GuestCommand::Compile(args) } => match compile(&args) {
+            Ok(text) => {
+                say(std::io::stdout(), &text);
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error.to_string()),
         },
         Command::Tls { command } => tls::run(&command, &ambient),
         Command::Htpasswd(args) => match args.line(std::io::stdin()) {

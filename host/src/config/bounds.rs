@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     model::{Limits, Remember, Sandbox},
-    read::{DAY, MIB, Reader},
+    node::Node,
+    read::{DAY, MIB, MOST, Reader},
+    report::Shown,
 };
 
 impl Reader<'_> {
@@ -55,11 +57,29 @@ impl Reader<'_> {
         limits
     }
 
+    /// A list of `sha256:` digests.
+    fn digests(&mut self, path: &str) -> Vec<String> {
+        let items = self.root.find(path).map(Node::items).unwrap_or_default();
+        let mut digests = Vec::new();
+        for item in items.iter().filter_map(Node::text).take(MOST) {
+            let hex = item.strip_prefix("sha256:").unwrap_or_default();
+            if hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+                digests.push(item.to_owned());
+            } else {
+                let message =
+                    format!("`{path}` is to list digests: `sha256:` and 64 hexadecimal digits, not `{}`", Shown(item));
+                self.problem(path, message);
+            }
+        }
+        digests
+    }
+
     pub(super) fn sandbox(&mut self) -> Sandbox {
         let hour = Duration::from_secs(3600);
         let registry = self.text("sandbox.registry");
         Sandbox {
             registry: (!registry.is_empty()).then(|| PathBuf::from(registry)),
+            precompiled: self.digests("sandbox.precompiled"),
             // wasm32 has no more than 4 GiB.
             memory: self.size("sandbox.memory", MIB, 4096 * MIB),
             table_elements: native(self.number("sandbox.table_elements", 1 << 10, 10_000_000)),

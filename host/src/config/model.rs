@@ -349,6 +349,9 @@ pub struct Limits {
 pub struct Sandbox {
     /// A component in place of the built-in one.
     pub registry: Option<PathBuf>,
+    /// Digests of compiled modules that may run, as `sha256:` and hexadecimal
+    /// digits.
+    pub precompiled: Vec<String>,
     /// Bytes of one instance's memory.
     pub memory: u64,
     /// Elements of one instance's tables.

@@ -467,6 +467,7 @@ const LIMITS: &[Field] = &[
 /// Said in `defaults.yml`.
 const SANDBOX: &[Field] = &[
     ours("registry", Kind::Text),
+    ours("precompiled", Kind::List(&Kind::Text)),
     ours("memory", Kind::Size),
     ours("table_elements", Kind::Integer),
     ours("time", Kind::Duration),

@@ -49,7 +49,7 @@ use self::{
 };
 pub use self::{
     limits::{Guard, Limits},
-    module::{LoadError, ModuleFile},
+    module::{LoadError, ModuleFile, precompile},
     policy::{Origin as PolicyOrigin, PolicyCounts, Source as PolicySource, World, built_in as built_in_policies},
     tend::{Collection, Purge, Tended},
 };
@@ -367,7 +367,7 @@ async fn load(
     file: Option<ModuleFile>,
 ) -> Result<Module, LoadError> {
     let (component, path) = match file {
-        Some(file) => (module::compile(engine, &file.path, &file.bytes)?, file.path.display().to_string()),
+        Some(file) => (module::component(engine, &file)?, file.path.display().to_string()),
         None => (module::built_in(engine)?, "that is built in".to_owned()),
     };
     let pre = module::link(linker, &component, &path)?;

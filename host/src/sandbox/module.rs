@@ -13,11 +13,16 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
+#[cfg(feature = "compiler")]
+use super::compile;
 use super::{
     bindings::{RegistryPre, handler},
     state::State,
 };
-use crate::server::HostFailure;
+use crate::{
+    server::HostFailure,
+    storage::{Algorithm, Digest},
+};
 
 /// The built-in module, compiled by the build script.
 static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm"));
@@ -45,11 +50,28 @@ pub enum LoadError {
     },
     /// The file is precompiled: that is native code, and nothing says that it
     /// is to be trusted.
-    #[error("the module {0} is precompiled; only WebAssembly components (.wasm) are loaded from files")]
-    Precompiled(String),
+    #[error(
+        "the module {path} is precompiled, and such code runs with all rights of this process: it is loaded only where `sandbox.precompiled` lists its digest, {digest}, as `skerry guest compile` prints it"
+    )]
+    Precompiled {
+        /// The file.
+        path: String,
+        /// Of its bytes.
+        digest: String,
+    },
+    /// It is precompiled, trusted, and not for this host.
+    #[error(
+        "the module {path} was precompiled by another version of skerry or for another machine; compile it again, with `skerry guest compile` of this very version: {cause:#}"
+    )]
+    Foreign {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: wasmtime::Error,
+    },
     /// This host has no compiler.
     #[error(
-        "this build of skerry has no compiler and runs only what is built in; take files out of sandbox.registry and policies"
+        "this build of skerry has no compiler and runs only what is built in or precompiled (`skerry guest compile` of a build with one)"
     )]
     NoCompiler,
     /// It is not what a host can load.
@@ -136,18 +158,51 @@ fn part_of_this_binary(engine: &Engine, code: &'static [u8]) -> Result<Component
     component.map_err(|cause| LoadError::Invalid { path: "that is built in".into(), cause })
 }
 
-/// Compiles a component. `bytes` are the file's.
-pub fn compile(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Component, LoadError> {
-    let path = path.display().to_string();
-    // Compiled code is an ELF file; it must never reach `deserialize` here.
-    if bytes.starts_with(b"\x7fELF") {
-        return Err(LoadError::Precompiled(path));
+/// Makes a component of a module's file: by compiling it, or as it is where it
+/// is compiled and its digest is pinned.
+pub fn component(engine: &Engine, file: &ModuleFile) -> Result<Component, LoadError> {
+    let path = file.path.display().to_string();
+    if file.bytes.starts_with(ELF) {
+        return precompiled(engine, file, path);
     }
     #[cfg(feature = "compiler")]
-    return Component::from_binary(engine, bytes).map_err(|cause| LoadError::Invalid { path, cause });
+    return Component::from_binary(engine, &file.bytes).map_err(|cause| LoadError::Invalid { path, cause });
+    #[cfg(not(feature = "compiler"))]
+    Err(LoadError::NoCompiler)
+}
+
+/// How compiled code begins.
+const ELF: &[u8] = b"\x7fELF";
+
+fn precompiled(engine: &Engine, file: &ModuleFile, path: String) -> Result<Component, LoadError> {
+    let digest = Digest::of(Algorithm::Sha256, &file.bytes).to_string();
+    if !file.pinned.contains(&digest) {
+        return Err(LoadError::Precompiled { path, digest });
+    }
+    // SAFETY: the operator has named the digest of these very bytes as code to
+    // be run, and they are not read again. wasmtime compares the version and
+    // the engine's settings.
+    #[allow(unsafe_code, reason = "where pinned native code is taken over")]
+    let component = unsafe { Component::deserialize(engine, &file.bytes) };
+    component.map_err(|cause| LoadError::Foreign { path, cause })
+}
+
+/// Compiles a component for machines of this kind, with no more than their
+/// baseline instructions, to be loaded by hosts of this very version.
+///
+/// # Errors
+/// [`LoadError::NoCompiler`], or that it is no component.
+pub fn precompile(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+    #[cfg(feature = "compiler")]
+    {
+        let invalid = |cause| LoadError::Invalid { path: path.display().to_string(), cause };
+        let mut settings = compile::settings(Some(env!("SKERRY_TARGET"))).map_err(invalid)?;
+        let engine = Engine::new(settings.cranelift_nan_canonicalization(true)).map_err(invalid)?;
+        engine.precompile_component(bytes).map_err(invalid)
+    }
     #[cfg(not(feature = "compiler"))]
     {
-        let _ = engine;
+        let _ = (path, bytes);
         Err(LoadError::NoCompiler)
     }
 }
@@ -158,6 +213,8 @@ pub struct ModuleFile {
     pub path: PathBuf,
     /// The component.
     pub bytes: Vec<u8>,
+    /// Digests (`sha256:…`) of compiled code that may run.
+    pub pinned: Vec<String>,
 }
 
 /// Links a component to what its world offers.

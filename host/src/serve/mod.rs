@@ -5,6 +5,7 @@
 
 mod acme;
 mod collect;
+mod compile;
 mod health;
 mod inherited;
 mod map;
@@ -38,6 +39,7 @@ use crate::{
 use self::{acme::Ordering, notify::Manager};
 pub use self::{
     collect::{CollectError, collect},
+    compile::{CompileError, compile},
     native::run_with,
 };
 
@@ -267,7 +269,7 @@ async fn start_with(
             let read = map::module(path);
             let bytes =
                 read.map_err(|cause| StartError::Load(LoadError::Read { path: path.display().to_string(), cause }))?;
-            Some(ModuleFile { path: path.clone(), bytes })
+            Some(ModuleFile { path: path.clone(), bytes, pinned: config.sandbox.precompiled.clone() })
         }
     };
     let settings = {

@@ -32,7 +32,7 @@ fn source(config: &Config, policy: &Policy) -> Result<PolicySource, ServeError> 
         PolicyModule::File(path) => {
             let read = |cause| LoadError::Read { path: path.display().to_string(), cause };
             let bytes = map::module(path).map_err(read).map_err(StartError::Load)?;
-            PolicyOrigin::File(ModuleFile { path: path.clone(), bytes })
+            PolicyOrigin::File(ModuleFile { path: path.clone(), bytes, pinned: config.sandbox.precompiled.clone() })
         }
     };
     let told = |(name, secret): &(String, Secret)| Ok((name.clone(), told(policy, name, secret)?));

@@ -118,7 +118,7 @@ fn component(common: &Common, origin: Origin) -> Result<(Component, String), Loa
     match origin {
         Origin::File(file) => {
             // It takes long, and requests may be served meanwhile.
-            let compiled = tokio::task::block_in_place(|| module::compile(&common.engine, &file.path, &file.bytes));
+            let compiled = tokio::task::block_in_place(|| module::component(&common.engine, &file));
             Ok((compiled?, file.path.display().to_string()))
         }
         Origin::BuiltIn(name) => Ok((module::built_in_policy(&common.engine, &name)?, "that is built in".to_owned())),
