@@ -74,7 +74,7 @@ fn each_misbehaviour_meets_its_guard() {
         ("trap", "guard trap"),
         ("memory", "guard memory"),
         ("recurse", "guard stack"),
-        ("megabytes", "guard call"),
+        ("megabytes", "guard memory"),
         ("nameless", "guard principal"),
         ("crowd", "guard principal"),
         ("split", "guard principal"),

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use skerry_tests::{command::called, sha256};
 
 use crate::{
-    guest::{misbehave, served, start_module},
+    guest::{misbehave, serve, served, start_module},
     modules,
     starts::refused,
 };
@@ -62,7 +62,9 @@ fn any_other_stops_the_start() {
         let says = ["was precompiled by another version of skerry or for another machine", "skerry guest compile"];
         refused(name, &bytes, &pinned(&sha256(&bytes)), &says);
     }
-    refused("listed.wasm", &[], "  precompiled: [sha256:abc]\n", &["64 hexadecimal digits"]);
+    let output = serve(directory.path(), misbehave(), "  precompiled: [sha256:abc]\n");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("and 64 hexadecimal digits, not `sha256:abc`"), "{said}");
 }
 
 #[test]
