@@ -24,7 +24,7 @@ fn run_where_they_are_compiled_already() {
         let volume = directory.path().join("volume");
         fs::create_dir_all(&volume).unwrap();
         let text = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"127.0.0.1:0\"}}\n\
+            "version: 0.1\nlog: {{formatter: json}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"127.0.0.1:0\"}}\n\
              sandbox: {{registry: {module}, precompiled: [\"{digest}\"]}}\n",
             volume.display()
         );
