@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData, SigningKey};
 use serde_json::{Value, json};
-use skerry_tests::{Client, push};
+use skerry_tests::{Client, Options, Registry, push};
 
 use super::host::Host;
 
@@ -93,4 +93,25 @@ fn an_answer_is_remembered_until_the_token_ends() {
     pulling.get("/v2/app/manifests/v1").expect(200);
     assert_eq!(issuer.host.asked("token"), asked);
     issuer.client(&repository("other", &["pull"]), 300).get("/v2/app/manifests/v1").expect(401);
+}
+
+/// By the keys that say what is trusted.
+#[test]
+fn only_what_is_configured_is_trusted() {
+    for (algorithms, status) in [("[EdDSA]", 200), ("[ES256, RS256]", 401)] {
+        let issuer = Issuer::new(&format!("    signingalgorithms: {algorithms}\n"));
+        issuer.client(&json!([]), 300).get("/v2/").expect(status);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().join("bundle.pem");
+    fs::write(&bundle, "no certificate").unwrap();
+    for (key, sentence) in [
+        (format!("rootcertbundle: {}", bundle.display()), "there is no key to trust"),
+        ("jwks: /no/such.json".to_owned(), "the file /no/such.json cannot be used"),
+        ("jwks: /no/such.json\n    autoredirect: true".to_owned(), "write the address of the token server as `realm`"),
+    ] {
+        let more = format!("auth:\n  token:\n    realm: https://a\n    service: b\n    issuer: c\n    {key}\n");
+        let said = Registry::refused(Options { more, ..Options::default() });
+        assert!(said.contains(sentence), "{key}: {said}");
+    }
 }

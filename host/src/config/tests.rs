@@ -698,12 +698,12 @@ fn policies() {
 fn authentication_as_in_distribution() {
     let token = loaded(
         &with(
-            "http: {tls: {certificate: /c, key: /k}}\nauth: {token: {realm: 'https://a/t', service: s, issuer: i, rootcertbundle: /r.pem, signingalgorithms: [ES256], autoredirect: true, jwks: ''}}",
+            "http: {tls: {certificate: /c, key: /k}}\nauth: {token: {realm: 'https://a/t', service: s, issuer: i, rootcertbundle: /r.pem, signingalgorithms: [ES256], autoredirect: false, jwks: ''}}",
         ),
         &[],
     );
     let settings = json!({"realm": "https://a/t", "service": "s", "issuer": "i", "rootcertbundle": "rootcertbundle",
-        "signingalgorithms": ["ES256"], "autoredirect": true});
+        "signingalgorithms": ["ES256"], "autoredirect": false});
     assert_eq!(token.policies[0].settings, settings);
     assert_eq!(token.policies[0].grant, Grant::Files(vec![("rootcertbundle".into(), "/r.pem".into())]));
     // As the documentation of registry:2 has it.
