@@ -113,3 +113,9 @@ pub fn rules() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| binary::guest("rules"))
 }
+
+/// The policy that asks, built once a run.
+pub fn curious() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| binary::guest("curious"))
+}

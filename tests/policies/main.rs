@@ -6,6 +6,7 @@ mod certificates;
 mod checks;
 mod clients;
 mod distribution;
+mod facts;
 mod host;
 mod names;
 mod remembered;

@@ -1,9 +1,11 @@
 //! The component: the exports of the world `registry`, and its imports behind
 //! the ports. Nothing is decided here.
 
+mod inventory;
+
 #[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
 mod wit {
-    wit_bindgen::generate!({ path: "../../wit", world: "registry", generate_all });
+    wit_bindgen::generate!({ path: "../../wit", world: "registry-with-inventory", generate_all });
 }
 
 /// The one import beyond the world's own: unpredictable numbers, for the names

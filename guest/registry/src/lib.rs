@@ -22,6 +22,7 @@ pub mod digest;
 mod error;
 mod etag;
 pub mod host;
+pub mod inventory;
 mod layout;
 mod links;
 mod manifests;

@@ -86,6 +86,23 @@ pub fn list(permit: &Pull<'_>, subject: &Digest) -> Result<Response, Error> {
     Ok(response)
 }
 
+/// What one answer holds of them.
+///
+/// # Errors
+/// A failure of the storage.
+pub fn first(
+    storage: &(impl Storage + ?Sized),
+    name: &RepositoryName,
+    subject: &Digest,
+    filter: Option<&str>,
+) -> Result<Vec<Referrer>, Failure> {
+    let mut part = Part { found: Vec::new(), looks: 0, size: 0, filter };
+    if entries(storage, name, subject, None, &mut part)?.is_none() {
+        tagged(storage, name, subject, 0, &mut part)?;
+    }
+    Ok(part.found)
+}
+
 /// What is gathered for one answer.
 struct Part<'a> {
     found: Vec<Referrer>,

@@ -45,7 +45,7 @@ pub fn list(permit: &Pull<'_>) -> Result<Response, Error> {
 
 /// Up to `n` tags, and whether there are more; nothing for a repository that
 /// holds nothing. As in distribution, each directory of tags is one.
-fn collect(
+pub fn collect(
     storage: &(impl Storage + ?Sized),
     name: &RepositoryName,
     mut after: Option<String>,

@@ -58,6 +58,18 @@ impl<'a, S: Storage + ?Sized> Walk<'a, S> {
         Self { storage, levels, budget, last: None, strange: Vec::new() }
     }
 
+    /// The same of what is below one directory alone, which is not given out
+    /// itself.
+    pub fn below(storage: &'a S, directory: &str, after: &str, budget: u32) -> Self {
+        let mut walk = Self::new(storage, if after.is_empty() { directory } else { after }, budget);
+        let is_within = |path: &str| match path.strip_prefix(directory) {
+            Some(rest) => directory.is_empty() || rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        };
+        walk.levels.retain(|level| is_within(&level.path));
+        walk
+    }
+
     /// The next directory, if there is one and the budget is not used up.
     pub fn next(&mut self) -> Result<Option<String>, Failure> {
         while let Some(level) = self.levels.last_mut() {

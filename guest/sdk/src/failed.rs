@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::host::FileFailure;
+use crate::{facts::FactFailure, host::FileFailure};
 
 /// A policy cannot answer: the request is denied with 503, and this goes to
 /// the host's log. Clients never see it.
@@ -31,6 +31,12 @@ impl From<&str> for Failed {
 
 impl From<FileFailure> for Failed {
     fn from(failure: FileFailure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+impl From<FactFailure> for Failed {
+    fn from(failure: FactFailure) -> Self {
         Self(failure.to_string())
     }
 }

@@ -8,12 +8,12 @@ use std::{fmt, time::Duration};
 
 use serde::de::DeserializeOwned;
 
-use crate::Failed;
+use crate::{Facts, Failed};
 
 /// All of them.
-pub trait Host: Settings + Files + Secrets + Clock + Log {}
+pub trait Host: Settings + Files + Secrets + Clock + Log + Facts {}
 
-impl<T: Settings + Files + Secrets + Clock + Log> Host for T {}
+impl<T: Settings + Files + Secrets + Clock + Log + Facts> Host for T {}
 
 /// The policy's own `settings` in the configuration.
 pub trait Settings {

@@ -64,6 +64,7 @@ mod auth;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod component;
+mod facts;
 mod failed;
 pub mod glob;
 mod host;
@@ -77,6 +78,7 @@ pub use self::{
         AuthPolicy, Certificate, Challenge, Client, Credential, Decision, Identity, Outcome, authenticate, authorize,
         challenges, check_auth,
     },
+    facts::{FactFailure, Facts, Referrer, StoredManifest, Tag, TagPage, Usage},
     failed::Failed,
     glob::Glob,
     host::{Clock, FileFailure, Files, Host, Log, Secrets, Settings},

@@ -36,16 +36,35 @@ pub mod auth_policy {
     });
 }
 
+/// What a registry module may export beside its world.
+pub mod telling {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "
+            package skerry:host;
+            world inventory { export skerry:registry/inventory@0.1.0; }
+        ",
+        world: "skerry:host/inventory",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "skerry:registry/types": super::registry::skerry::registry::types,
+        },
+        additional_derives: [Clone],
+    });
+}
+
 pub mod storage_policy {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "storage-policy",
-        imports: { default: trappable },
+        imports: { "skerry:registry/facts": async | trappable, default: trappable },
         exports: { default: async },
         with: {
             "skerry:registry/identity": super::registry::skerry::registry::identity,
             "skerry:registry/settings": super::registry::skerry::registry::settings,
             "skerry:registry/types": super::registry::skerry::registry::types,
+            "skerry:registry/fact-types": super::telling::skerry::registry::fact_types,
             "skerry:registry/storage-policy-types": super::registry::skerry::registry::storage_policy_types,
             "skerry:registry/files": super::auth_policy::skerry::registry::files,
             "skerry:registry/secrets": super::auth_policy::skerry::registry::secrets,
@@ -66,5 +85,6 @@ pub use self::{
             access, admission, body, identity, marks, request, settings, storage, storage_policy_types, types, uploads,
         },
     },
-    storage_policy::{StoragePolicy, StoragePolicyPre},
+    storage_policy::{StoragePolicy, StoragePolicyPre, skerry::registry::facts},
+    telling::{Inventory, InventoryPre, exports::skerry::registry::inventory, skerry::registry::fact_types},
 };

@@ -86,6 +86,9 @@ pub enum Guard {
     /// It read too much.
     #[error("guard bytes: the guest was handed more than sandbox.bytes")]
     Bytes,
+    /// A policy asked about what it does not decide on.
+    #[error("guard tree: the policy asked for the usage of a tree that the event's repository is not in")]
+    Tree,
 }
 
 /// Counts what one instance has taken of its memory, over all its memories:

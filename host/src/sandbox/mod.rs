@@ -11,6 +11,7 @@ mod bindings;
 mod compile;
 mod ending;
 mod engine;
+mod facts;
 mod imports;
 mod instances;
 mod limits;
@@ -42,6 +43,7 @@ use self::{
     bindings::{Registry, handler},
     ending::describe,
     engine::Ticker,
+    facts::Teller,
     instances::Instances,
     module::Module,
     policy::{Common, Policies, Session},
@@ -79,7 +81,8 @@ pub struct Sandbox {
     engine: Engine,
     shared: Arc<Shared>,
     memory: Option<Memory<Checked>>,
-    module: RwLock<Arc<Module>>,
+    module: Arc<RwLock<Arc<Module>>>,
+    teller: Arc<Teller>,
     policies: RwLock<Option<Arc<Policies>>>,
     /// Instances that all policies together may be in.
     policy_slots: u32,
@@ -118,6 +121,9 @@ pub enum StartError {
 const POLICY_SLOTS: u32 = 128;
 const FEW_POLICY_SLOTS: u32 = 16;
 
+/// Instances in which the module may tell policies facts.
+const FACT_SLOTS: u32 = 8;
+
 /// Instances that one policy may be in: a flood of wrong passwords computes in
 /// no more of them at once.
 const POLICY_INSTANCES: u32 = 8;
@@ -153,9 +159,9 @@ impl Sandbox {
         remember: Option<&remember::Options>,
     ) -> Result<Self, StartError> {
         let more = if policies.is_empty() { FEW_POLICY_SLOTS } else { POLICY_SLOTS };
-        let (engine, slots) = engine::build(&limits, more).map_err(StartError::Engine)?;
-        let policy_slots = more.min(slots / 4);
-        let slots = slots.saturating_sub(policy_slots);
+        let (engine, slots) = engine::build(&limits, more.saturating_add(FACT_SLOTS)).map_err(StartError::Engine)?;
+        let (policy_slots, fact_slots) = (more.min(slots / 4), FACT_SLOTS.min(slots / 8));
+        let slots = slots.saturating_sub(policy_slots).saturating_sub(fact_slots);
         let ticker = Ticker::start(&engine).map_err(StartError::Thread)?;
         let instances = Instances::new(&limits, slots);
         let mut seed = [0; 16];
@@ -164,12 +170,14 @@ impl Sandbox {
         let memory = remember.and_then(|options| Memory::new(Arc::clone(&storage), options));
         let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, seed });
         let linker = imports::linker(&engine).map_err(StartError::Engine)?;
-        let module = load(&engine, &linker, &shared, module).await?;
+        let module = Arc::new(RwLock::new(Arc::new(load(&engine, &linker, &shared, module).await?)));
+        let teller = Teller::new(engine.clone(), Arc::clone(&shared), Arc::clone(&module), fact_slots);
         let sandbox = Self {
             engine,
             shared,
             memory,
-            module: RwLock::new(Arc::new(module)),
+            module,
+            teller: Arc::new(teller),
             policies: RwLock::new(None),
             policy_slots,
             failed: AtomicU64::new(0),
@@ -193,7 +201,12 @@ impl Sandbox {
         for source in &mut sources {
             source.limits.instances = source.limits.instances.min(each).min(POLICY_INSTANCES);
         }
-        let common = Common { engine: self.engine.clone(), ticker: self.shared.ticker.clone(), seed: self.shared.seed };
+        let common = Common {
+            engine: self.engine.clone(),
+            ticker: self.shared.ticker.clone(),
+            seed: self.shared.seed,
+            teller: Arc::clone(&self.teller),
+        };
         let policies = Policies::load(common, sources).await?;
         let policies = (!policies.is_empty()).then(|| Arc::new(policies));
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
@@ -370,13 +383,13 @@ async fn load(
         Some(file) => (module::component(engine, &file)?, file.path.display().to_string()),
         None => (module::built_in(engine)?, "that is built in".to_owned()),
     };
-    let pre = module::link(linker, &component, &path)?;
+    let (pre, inventory) = module::link(linker, &component, &path)?;
     let mut answers = std::collections::HashMap::new();
     for kind in HostFailure::ALL {
         let answer = failure_answer(engine, shared, &pre, kind).await;
         answers.insert(kind, answer.map_err(|cause| LoadError::Start { path: path.clone(), cause: describe(&cause) })?);
     }
-    Ok(Module { pre, answers })
+    Ok(Module { pre, inventory, answers })
 }
 
 async fn failure_answer(

@@ -16,7 +16,7 @@ use wasmtime::{
 #[cfg(feature = "compiler")]
 use super::compile;
 use super::{
-    bindings::{RegistryPre, handler},
+    bindings::{InventoryPre, RegistryPre, handler},
     state::State,
 };
 use crate::{
@@ -33,6 +33,8 @@ include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 /// A module that can be instantiated for each request.
 pub struct Module {
     pub pre: RegistryPre<State>,
+    /// The same, for what policies ask, where it tells anything.
+    pub inventory: Option<InventoryPre<State>>,
     /// What it wants said for each failure of the host.
     pub answers: HashMap<HostFailure, (HeaderMap, Bytes)>,
 }
@@ -217,11 +219,19 @@ pub struct ModuleFile {
     pub pinned: Vec<String>,
 }
 
+/// What a registry module exports that tells facts.
+const INVENTORY: &str = "skerry:registry/inventory@0.1.0";
+
+/// A component with what its world offers: for requests, and for facts.
+type Linked = (RegistryPre<State>, Option<InventoryPre<State>>);
+
 /// Links a component to what its world offers.
-pub fn link(linker: &Linker<State>, component: &Component, path: &str) -> Result<RegistryPre<State>, LoadError> {
+pub fn link(linker: &Linker<State>, component: &Component, path: &str) -> Result<Linked, LoadError> {
     let world = |cause| LoadError::World { path: path.to_owned(), cause };
     let pre = linker.instantiate_pre(component).map_err(world)?;
-    RegistryPre::new(pre).map_err(world)
+    let tells = component.get_export_index(None, INVENTORY).is_some();
+    let inventory = tells.then(|| InventoryPre::new(pre.clone())).transpose().map_err(world)?;
+    Ok((RegistryPre::new(pre).map_err(world)?, inventory))
 }
 
 impl From<HostFailure> for handler::HostFailure {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use self::wit::exports::skerry::registry::auth as exported;
-use super::{Imports, answered, milliseconds};
+use super::{Factless, answered, milliseconds};
 use crate::auth::{AuthPolicy, Certificate, Client, Credential, Identity, Outcome};
 
 #[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
@@ -23,11 +23,11 @@ pub struct Component<P>(PhantomData<P>);
 
 impl<P: AuthPolicy> exported::Guest for Component<P> {
     fn check() -> Result<Vec<String>, String> {
-        crate::check_auth::<P>(&Imports).map_err(|failed| failed.to_string())
+        crate::check_auth::<P>(&Factless).map_err(|failed| failed.to_string())
     }
 
     fn authenticate(client: exported::Client, accesses: Vec<exported::Access>) -> exported::Identity {
-        match answered(crate::authenticate::<P>(&Imports, &client.into(), &all(accesses))) {
+        match answered(crate::authenticate::<P>(&Factless, &client.into(), &all(accesses))) {
             Identity::Pass => exported::Identity::Pass,
             Identity::Anonymous(lifetime) => exported::Identity::Anonymous(milliseconds(lifetime)),
             Identity::Known(principal, lifetime) => exported::Identity::Known(exported::Known {
@@ -48,7 +48,7 @@ impl<P: AuthPolicy> exported::Guest for Component<P> {
         accesses: Vec<exported::Access>,
     ) -> exported::Decision {
         let principal = principal.map(crate::Principal::from);
-        let decision = answered(crate::authorize::<P>(&Imports, principal.as_ref(), &client.into(), &all(accesses)));
+        let decision = answered(crate::authorize::<P>(&Factless, principal.as_ref(), &client.into(), &all(accesses)));
         exported::Decision {
             outcome: match decision.outcome {
                 Outcome::Pass => exported::Outcome::Pass,
@@ -62,7 +62,7 @@ impl<P: AuthPolicy> exported::Guest for Component<P> {
     }
 
     fn challenges(accesses: Vec<exported::Access>, insufficient: bool) -> Vec<exported::Challenge> {
-        let challenges = answered(crate::challenges::<P>(&Imports, &all(accesses), insufficient));
+        let challenges = answered(crate::challenges::<P>(&Factless, &all(accesses), insufficient));
         let one = |challenge: crate::Challenge| exported::Challenge {
             scheme: challenge.scheme,
             parameters: challenge.parameters,

@@ -2,6 +2,7 @@
 //! behind the ports. Nothing is decided here.
 
 pub mod auth;
+mod facts;
 pub mod storage;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,16 +13,25 @@ use crate::{
     host::{Clock, FileFailure, Files, Log, Secrets, Settings},
 };
 
-/// The host that runs this instance.
+/// The host that runs this instance of a storage policy.
 struct Imports;
 
-impl Settings for Imports {
+/// The host that runs this instance of an auth policy: it tells no facts.
+struct Factless;
+
+/// What both have.
+trait Runs {}
+
+impl Runs for Imports {}
+impl Runs for Factless {}
+
+impl<T: Runs> Settings for T {
     fn value(&self, path: &str) -> Option<String> {
         settings::value(path)
     }
 }
 
-impl Files for Imports {
+impl<T: Runs> Files for T {
     fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, FileFailure> {
         files::read(name, limit).map_err(|failure| match failure {
             Failure::NotFound => FileFailure::NotFound(name.to_owned()),
@@ -31,19 +41,19 @@ impl Files for Imports {
     }
 }
 
-impl Secrets for Imports {
+impl<T: Runs> Secrets for T {
     fn secret(&self, name: &str) -> Option<String> {
         secrets::get(name)
     }
 }
 
-impl Clock for Imports {
+impl<T: Runs> Clock for T {
     fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 
-impl Log for Imports {
+impl<T: Runs> Log for T {
     fn log(&self, line: &str) {
         eprintln!("{line}");
     }

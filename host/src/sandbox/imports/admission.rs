@@ -4,7 +4,7 @@ use crate::{
     remember::Reason,
     sandbox::{
         bindings::{
-            admission as wit,
+            admission as wit, fact_types,
             storage_policy_types::{self, Event, Ruling},
         },
         policy::Session,
@@ -13,6 +13,7 @@ use crate::{
 };
 
 impl storage_policy_types::Host for State {}
+impl fact_types::Host for State {}
 
 impl wit::Host for State {
     async fn admit(&mut self, event: Event) -> wasmtime::Result<Ruling> {

@@ -44,6 +44,8 @@ pub fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
     bindings::Registry::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
+    // Types only, for what a module may export.
+    bindings::fact_types::add_to_linker::<_, HasSelf<State>>(l, |state| state)?;
     io::error::add_to_linker::<State, Streams>(l, |state| IoView::table(state))?;
     io::streams::add_to_linker::<State, Streams>(l, |state| IoView::table(state))?;
     io::poll::add_to_linker::<State, poll::Poll>(l, |state| poll::Waiting::of(state))?;

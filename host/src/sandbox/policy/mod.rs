@@ -12,6 +12,7 @@
 mod challenge;
 mod client;
 mod decisions;
+mod facts;
 mod load;
 mod one;
 mod question;
@@ -19,7 +20,7 @@ mod rights;
 mod said;
 mod session;
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use wasmtime::Engine;
 
@@ -28,7 +29,7 @@ pub use self::{
     load::{Origin, Source, World, built_in},
     session::Session,
 };
-use super::{engine::Ticker, module::LoadError};
+use super::{engine::Ticker, facts::Teller, module::LoadError};
 
 /// What all policies share.
 pub struct Common {
@@ -36,6 +37,8 @@ pub struct Common {
     pub ticker: Ticker,
     /// The seed that their hash maps get.
     pub seed: u128,
+    /// Who tells storage policies what the registry holds.
+    pub teller: Arc<Teller>,
 }
 
 /// The chain, as it was configured. A changed configuration makes another one,

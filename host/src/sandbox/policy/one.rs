@@ -21,6 +21,7 @@ use super::{
             storage_policy_types::{Denial, Event, Ruling},
         },
         describe,
+        facts::About,
         instances::Instances,
         limits::Guard,
         meter,
@@ -155,9 +156,11 @@ impl Policy {
         asking: &Asking<'_>,
         who: Option<&Principal>,
         event: &Event,
+        about: &Arc<About>,
     ) -> Result<Result<Vec<String>, Denial>, Failed> {
         let Pre::Storage(pre) = &self.pre else { return Err(self.fail(asking, "it is no storage policy")) };
         let (mut store, _permit) = self.begin(asking).await?;
+        store.data_mut().about = Some(Arc::clone(about));
         let called = self.bounded(async {
             let policy = pre.instantiate_async(&mut store).await?;
             policy.skerry_registry_storage_rules().call_admit(&mut store, who, event).await

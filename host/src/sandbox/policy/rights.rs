@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{
     super::{
         bindings::{AuthPolicy, StoragePolicy, files, identity, secrets, settings, storage_policy_types, types},
+        facts::About,
         imports::{self, Watched},
         limits::{Allowance, Limits},
         meter::{Meter, Metered},
@@ -53,6 +54,8 @@ pub struct State {
     pub meter: Meter,
     pub allowance: Allowance,
     pub output: GuestOutput,
+    /// The event that it may ask about.
+    pub about: Option<Arc<About>>,
     table: ResourceTable,
     seed: u128,
     wasi: Option<WasiCtx>,
@@ -68,6 +71,7 @@ impl State {
             meter: Meter::new(&common.ticker, &rights.limits),
             allowance: Allowance::new(&rights.limits),
             output: GuestOutput::default(),
+            about: None,
             table,
             seed: common.seed,
             wasi: None,

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use http::{HeaderValue, header::AUTHORIZATION, request::Parts};
 
 use super::{
-    super::bindings::{
-        access::Verdict,
-        auth,
-        identity::{Access, Action, Principal},
-        storage_policy_types::{Denial, Event, Ruling},
+    super::{
+        bindings::{
+            access::Verdict,
+            auth,
+            identity::{Access, Action, Principal},
+            storage_policy_types::{Denial, Event, Ruling},
+        },
+        facts::About,
     },
     Policies,
     client::{self, Fingerprint},
@@ -163,13 +166,14 @@ impl Session {
             }
             Who::Unknown => return Ruling::Unavailable,
         };
+        let about = Arc::new(About::new(&self.policies.common.teller, event));
         let mut warnings = Vec::new();
         for policy in &self.policies.storage {
             if spend(&mut self.left).is_err() {
                 return Ruling::Unavailable;
             }
             let mask = client::mask(&client);
-            match policy.admit(&asking(&self.policies, &self.facts, &mask), who, event).await {
+            match policy.admit(&asking(&self.policies, &self.facts, &mask), who, event, &about).await {
                 Ok(Ok(more)) => warnings.extend(more),
                 Ok(Err(denial)) => return Ruling::Deny(denial),
                 Err(_) if policy.lenient => {}

@@ -1,0 +1,84 @@
+//! `skerry:registry/facts`: what a policy asks of the registry, taken from its
+//! own limits.
+
+use super::{
+    super::{
+        bindings::{
+            fact_types::{self, Referrer, StoredManifest, TagPage, Usage},
+            facts, types,
+        },
+        facts::About,
+    },
+    rights::State,
+};
+use std::sync::Arc;
+
+type Answer<T> = wasmtime::Result<Result<T, types::Failure>>;
+
+/// What an entry takes beside its texts.
+const ENTRY: usize = 64;
+
+impl fact_types::Host for State {}
+
+impl facts::Host for State {
+    async fn usage(&mut self, tree: String) -> Answer<Usage> {
+        let Some(about) = self.asks()? else { return Ok(Err(types::Failure::NotFound)) };
+        let told = about.usage(&tree).await?;
+        self.told(told, |_| ENTRY)
+    }
+
+    async fn adds(&mut self) -> Answer<Usage> {
+        let Some(about) = self.asks()? else { return Ok(Err(types::Failure::NotFound)) };
+        let told = about.adds().await;
+        self.told(told, |_| ENTRY)
+    }
+
+    async fn tags(&mut self, after: Option<String>, limit: u32) -> Answer<TagPage> {
+        let Some(about) = self.asks()? else { return Ok(Err(types::Failure::NotFound)) };
+        let told = about.tags(after.as_deref(), limit).await;
+        self.told(told, |page| page.tags.iter().map(|tag| tag.name.len() + tag.digest.len() + ENTRY).sum())
+    }
+
+    async fn referrers(&mut self, subject: String, artifact_type: Option<String>) -> Answer<Vec<Referrer>> {
+        let Some(about) = self.asks()? else { return Ok(Err(types::Failure::NotFound)) };
+        let told = about.referrers(&subject, artifact_type.as_deref()).await;
+        self.told(told, |found| found.iter().map(length).sum())
+    }
+
+    async fn manifest(&mut self, reference: String) -> Answer<StoredManifest> {
+        let Some(about) = self.asks()? else { return Ok(Err(types::Failure::NotFound)) };
+        let told = about.manifest(&reference).await;
+        self.told(told, |found| found.content.len() + found.media_type.len() + ENTRY)
+    }
+
+    async fn blob(&mut self, digest: String, limit: u64) -> Answer<Vec<u8>> {
+        let Some(about) = self.asks()? else { return Ok(Err(types::Failure::NotFound)) };
+        let told = about.blob(&digest, limit).await;
+        self.told(told, Vec::len)
+    }
+}
+
+impl State {
+    /// Begins a question. Nothing where there is no event to ask about.
+    fn asks(&mut self) -> wasmtime::Result<Option<Arc<About>>> {
+        self.meter.enter()?;
+        Ok(self.about.clone())
+    }
+
+    /// Ends it: its time was the host's, and a look at the storage.
+    fn told<T>(&mut self, told: Result<T, types::Failure>, size: impl Fn(&T) -> usize) -> Answer<T> {
+        self.meter.look();
+        self.meter.leave();
+        if let Ok(told) = &told {
+            self.meter.hand_over(size(told))?;
+        }
+        Ok(told)
+    }
+}
+
+fn length(referrer: &Referrer) -> usize {
+    let texts = [&referrer.digest, &referrer.media_type];
+    let annotations = referrer.annotations.iter().flat_map(|(name, value)| [name, value]);
+    texts.into_iter().chain(&referrer.artifact_type).chain(annotations).map(|text| text.len() + 16).sum::<usize>()
+        + ENTRY
+}
