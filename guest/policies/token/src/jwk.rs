@@ -2,8 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
-
-use crate::key::{Key, Kind};
+use skerry_keys::{Key, Kind};
 
 /// A public key.
 #[derive(Debug, Deserialize)]

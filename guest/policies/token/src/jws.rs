@@ -5,12 +5,9 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{
-    chain,
-    jwk::Jwk,
-    key::{Hash, Key, Kind, Scheme},
-    trust::Trust,
-};
+use skerry_keys::{Hash, Key, Kind, Scheme, chain};
+
+use crate::{jwk::Jwk, trust::Trust};
 
 /// The longest token, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -97,7 +94,7 @@ pub fn verify(token: &str, algorithms: &[Algorithm], trust: &Trust, now: Duratio
 /// The key, and the algorithm that it alone is for, if any.
 fn key(header: &Header, trust: &Trust, now: Duration) -> Result<(Key, Option<String>), String> {
     if let Some(certificates) = &header.x5c {
-        return Ok((chain::verify(certificates, trust, now)?, None));
+        return Ok((certified(certificates, trust, now)?, None));
     }
     if let Some(jwk) = &header.jwk {
         let key = jwk.key().ok_or("its embedded key cannot be used")?;
@@ -105,7 +102,7 @@ fn key(header: &Header, trust: &Trust, now: Duration) -> Result<(Key, Option<Str
             // The trusted one, for what is known of it.
             return trust.equal(&key).ok_or_else(|| "its embedded key is not trusted".to_owned());
         };
-        let certified = chain::verify(certificates, trust, now)?;
+        let certified = certified(certificates, trust, now)?;
         if certified.thumbprint() != key.thumbprint() {
             return Err("its embedded key is not the one of its certificate".into());
         }
@@ -113,6 +110,12 @@ fn key(header: &Header, trust: &Trust, now: Duration) -> Result<(Key, Option<Str
     }
     let kid = header.kid.as_deref().filter(|kid| !kid.is_empty()).ok_or("it names no key")?;
     trust.named(kid).ok_or_else(|| format!("it is signed by a key that is not trusted: {:?}", short(kid)))
+}
+
+/// The key of a chain. Certificates of token servers say anything about what
+/// they are for, and distribution takes them all.
+fn certified(certificates: &[String], trust: &Trust, now: Duration) -> Result<Key, String> {
+    chain::verify(&chain::x5c(certificates)?, &trust.certificates, now, chain::Purpose::Any)
 }
 
 /// For the log.

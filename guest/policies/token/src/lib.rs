@@ -31,11 +31,9 @@
 //! `autoredirect` is refused: the realm would be whatever a client says that
 //! this registry is called.
 
-mod chain;
 mod claims;
 mod jwk;
 mod jws;
-mod key;
 mod trust;
 
 use std::time::Duration;

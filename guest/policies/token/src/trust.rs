@@ -3,11 +3,9 @@
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use skerry_sdk::{Failed, Host};
 
-use crate::{
-    chain,
-    jwk::{Jwk, Jwks},
-    key::Key,
-};
+use skerry_keys::{Key, chain};
+
+use crate::jwk::{Jwk, Jwks};
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 1024 * 1024;

@@ -125,6 +125,15 @@ impl Key {
         }
     }
 
+    /// The bits of an RSA key.
+    #[must_use]
+    pub fn rsa_bits(&self) -> Option<usize> {
+        match self {
+            Self::Rsa(key) => Some(key.size() * 8),
+            Self::P256(_) | Self::P384(_) | Self::P521(_) | Self::Ed25519(_) => None,
+        }
+    }
+
     /// Whether its owner signed this message in this way.
     pub fn verify(&self, scheme: Scheme, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
         /// For each curve, the same.

@@ -6,20 +6,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls_pki_types::{
     AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm, UnixTime, alg_id,
 };
-use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::{
     Certificate,
     der::{Decode, asn1::ObjectIdentifier},
     spki::SubjectPublicKeyInfoOwned,
 };
 
-use crate::{
-    key::{Hash, Key, Kind, Scheme},
-    trust::Trust,
-};
+use crate::key::{Hash, Key, Kind, Scheme};
 
 /// Certificates in a chain.
-const MOST: usize = 8;
+pub const MOST: usize = 8;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const ON_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -29,30 +26,63 @@ const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// The key of a certificate; nothing where it is of a kind that is not known.
+///
+/// # Errors
+/// It is no certificate.
 pub fn key(certificate: &[u8]) -> Result<Option<Key>, String> {
     let parsed = parse(certificate)?;
     Ok(key_of(parsed.tbs_certificate().subject_public_key_info()))
 }
 
-/// The key of the first certificate, for which the others vouch, up to one
-/// that is trusted; all of them in force. Each is base64 of DER.
-pub fn verify(certificates: &[String], trust: &Trust, now: Duration) -> Result<Key, String> {
-    if certificates.is_empty() || certificates.len() > MOST {
-        return Err(format!("it has {} certificates, and 1 to {MOST} are taken", certificates.len()));
-    }
+/// The key of a `SubjectPublicKeyInfo`, which is what a PEM file of a public
+/// key holds; nothing where it is none, or of a kind that is not known.
+#[must_use]
+pub fn public_key(info: &[u8]) -> Option<Key> {
+    key_of(&SubjectPublicKeyInfoOwned::from_der(info).ok()?)
+}
+
+/// Certificates as JSON has them, each base64 of DER (`x5c`).
+///
+/// # Errors
+/// They are not.
+pub fn x5c(certificates: &[String]) -> Result<Vec<CertificateDer<'static>>, String> {
     let decode = |text: &String| BASE64_STANDARD.decode(text).ok().map(CertificateDer::from);
-    let chain: Vec<CertificateDer<'_>> =
-        certificates.iter().map(decode).collect::<Option<_>>().ok_or("its certificates are not base64")?;
+    let decoded: Option<_> = certificates.iter().take(MOST + 1).map(decode).collect();
+    decoded.ok_or_else(|| "its certificates are not base64".to_owned())
+}
+
+/// What the holders of certificates are to be entitled to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Whatever the certificates say.
+    Any,
+    /// To sign code: a certificate that says what it is for has to say that.
+    CodeSigning,
+}
+
+/// The key of the first certificate, for which the others vouch, up to one
+/// that is trusted; all of them in force.
+///
+/// # Errors
+/// Why it is not trusted.
+pub fn verify(
+    chain: &[CertificateDer<'_>],
+    trusted: &[CertificateDer<'_>],
+    now: Duration,
+    purpose: Purpose,
+) -> Result<Key, String> {
+    if chain.is_empty() || chain.len() > MOST {
+        return Err(format!("it has {} certificates, and 1 to {MOST} are taken", chain.len()));
+    }
     let (leaf, others) = chain.split_first().ok_or("it has no certificate")?;
-    let trusted: Vec<&CertificateDer<'_>> =
-        trust.certificates.iter().filter(|certificate| in_force(certificate, now)).collect();
-    // Trusted itself, as where the token server signed its own.
+    let trusted: Vec<&CertificateDer<'_>> = trusted.iter().filter(|certificate| in_force(certificate, now)).collect();
+    // Trusted itself, as where somebody signed their own.
     if !trusted.contains(&leaf) {
         let anchors: Vec<_> =
             trusted.iter().filter_map(|certificate| anchor_from_trusted_cert(certificate).ok()).collect();
         let time = UnixTime::since_unix_epoch(now);
         EndEntityCert::try_from(leaf)
-            .and_then(|end| end.verify_for_usage(&ALGORITHMS, &anchors, others, time, AnyUsage, None, None).map(drop))
+            .and_then(|end| end.verify_for_usage(&ALGORITHMS, &anchors, others, time, purpose, None, None).map(drop))
             .map_err(|error| format!("its certificate is not trusted: {error}"))?;
     }
     key(leaf)?.ok_or_else(|| "the key of its certificate is of a kind that is not known".to_owned())
@@ -62,7 +92,9 @@ fn parse(certificate: &[u8]) -> Result<Certificate, String> {
     Certificate::from_der(certificate).map_err(|error| format!("the certificate cannot be read: {error}"))
 }
 
-fn in_force(certificate: &[u8], now: Duration) -> bool {
+/// Whether a certificate has begun and not ended.
+#[must_use]
+pub fn in_force(certificate: &[u8], now: Duration) -> bool {
     parse(certificate).is_ok_and(|parsed| {
         let validity = parsed.tbs_certificate().validity();
         validity.not_before.to_unix_duration() <= now && now <= validity.not_after.to_unix_duration()
@@ -84,13 +116,15 @@ fn key_of(info: &SubjectPublicKeyInfoOwned) -> Option<Key> {
     Key::parse(kind, info.subject_public_key.as_bytes()?)
 }
 
-/// Certificates of token servers say anything about what they are for, and
-/// distribution takes them all.
-struct AnyUsage;
+/// `id-kp-codeSigning` (RFC 5280, 4.2.1.12).
+const CODE_SIGNING: &[u8] = &[43, 6, 1, 5, 5, 7, 3, 3];
 
-impl ExtendedKeyUsageValidator for AnyUsage {
-    fn validate(&self, mut usages: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        usages.try_for_each(|usage| usage.map(drop))
+impl ExtendedKeyUsageValidator for Purpose {
+    fn validate(&self, usages: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        match self {
+            Self::Any => usages.into_iter().try_for_each(|usage| usage.map(drop)),
+            Self::CodeSigning => KeyUsage::required_if_present(CODE_SIGNING).validate(usages),
+        }
     }
 }
 
