@@ -108,7 +108,13 @@ pub fn htpasswd(path: &Path, users: &[(&str, &str)]) {
     fs::rename(new, path).unwrap();
 }
 
-/// The policy of the tests, built once a run.
+/// The storage policy of the tests, built once a run.
+pub fn gate() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| binary::guest("gate"))
+}
+
+/// The auth policy of the tests, built once a run.
 pub fn rules() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| binary::guest("rules"))

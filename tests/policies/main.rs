@@ -9,6 +9,7 @@ mod distribution;
 mod facts;
 mod host;
 mod names;
+mod pulls;
 mod remembered;
 mod repositories;
 mod rules;

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Code, Error},
-    host::{Admission, Event, Happening, Ruling},
+    host::{Admission, Concern, Event, Happening, Ruling},
     name::RepositoryName,
     response::Response,
 };
@@ -12,8 +12,8 @@ const WARNINGS: usize = 8;
 /// Bytes of one warning.
 const WARNING: usize = 256;
 
-/// That something may happen: asked before anything becomes visible or goes
-/// away. The policies may have something to say of it to the client.
+/// That something may happen: asked before anything becomes visible, goes
+/// away, or is served. The policies may have something to say of it to the client.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Admitted {
@@ -35,6 +35,20 @@ impl Admitted {
             Ruling::Deny(denial) => Err(denial.into()),
             Ruling::Unavailable => Err(Error::new(Code::Unavailable).cause("a storage policy failed")),
         }
+    }
+
+    /// Asks for the permit where anybody decides of such things; where nobody
+    /// does, what would be asked is not gathered.
+    ///
+    /// # Errors
+    /// As those of [`ask`](Self::ask).
+    pub fn ask_if_wanted(
+        admission: &(impl Admission + ?Sized),
+        name: &RepositoryName,
+        concern: Concern,
+        happening: impl FnOnce() -> Happening,
+    ) -> Result<Self, Error> {
+        if admission.wanted(concern) { Self::ask(admission, name, happening()) } else { Ok(Self::default()) }
     }
 
     /// This and another.

@@ -45,8 +45,9 @@ use crate::{
     digest::Digest,
     error::HostFailure,
     host::{
-        Access, Action, Admission, Ambient, Body, Change, Denial, Event, Expectation, Failure, Happening, Intent, Kind,
-        Listing, Marks, Metadata, Request, Ruling, Settings, Storage, Upload, Uploads, Verdict,
+        Access, Action, Admission, Ambient, Body, Change, Concern, Denial, Event, Expectation, Failure, Happening,
+        Intent, Kind, KnownManifest, Listing, Marks, Metadata, Request, Ruling, Settings, Storage, Upload, Uploads,
+        Verdict,
     },
     name::Tag,
     response::Content,
@@ -239,6 +240,14 @@ impl Access for Component {
 }
 
 impl Admission for Component {
+    fn wanted(&self, concern: Concern) -> bool {
+        admission::wanted(match concern {
+            Concern::ManifestPush => policy::Concern::ManifestPush,
+            Concern::TagMove => policy::Concern::TagMove,
+            Concern::Pull => policy::Concern::Pull,
+        })
+    }
+
     fn admit(&self, event: Event) -> Ruling {
         let repository = event.repository.as_str().to_owned();
         match admission::admit(&policy::Event { repository, action: happening(event.happening) }) {
@@ -330,16 +339,7 @@ fn happening(happening: Happening) -> policy::Happening {
     let digest = |digest: Digest| digest.as_str().to_owned();
     let tag = |tag: Tag| tag.as_str().to_owned();
     match happening {
-        Happening::ManifestPush(pushed) => policy::Happening::ManifestPush(policy::Manifest {
-            digest: digest(pushed.digest),
-            media_type: pushed.media_type,
-            artifact_type: pushed.artifact_type,
-            size: u64::try_from(pushed.content.len()).unwrap_or(u64::MAX),
-            subject: pushed.subject.map(digest),
-            annotations: pushed.annotations,
-            tags: pushed.tags.into_iter().map(tag).collect(),
-            content: pushed.content,
-        }),
+        Happening::ManifestPush(pushed) => policy::Happening::ManifestPush(known(*pushed)),
         Happening::BlobPush { digest: pushed, size } => {
             policy::Happening::BlobPush(policy::Blob { digest: digest(pushed), size })
         }
@@ -358,5 +358,19 @@ fn happening(happening: Happening) -> policy::Happening {
         Happening::TagDelete { tag: deleted, digest: old } => {
             policy::Happening::TagDelete(policy::TagDelete { tag: tag(deleted), digest: old.map(digest) })
         }
+        Happening::Pull(pulled) => policy::Happening::Pull(known(*pulled)),
+    }
+}
+
+fn known(manifest: KnownManifest) -> policy::Manifest {
+    policy::Manifest {
+        digest: manifest.digest.as_str().to_owned(),
+        media_type: manifest.media_type,
+        artifact_type: manifest.artifact_type,
+        size: u64::try_from(manifest.content.len()).unwrap_or(u64::MAX),
+        subject: manifest.subject.map(|subject| subject.as_str().to_owned()),
+        annotations: manifest.annotations,
+        tags: manifest.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+        content: manifest.content,
     }
 }

@@ -132,8 +132,10 @@ pub trait Access {
     fn principal(&self) -> Option<String>;
 }
 
-/// Whether something may be stored, kept, or go.
+/// Whether something may be stored, kept, served, or go.
 pub trait Admission {
+    /// Whether any policy is asked of such events.
+    fn wanted(&self, concern: Concern) -> bool;
     /// Asks about one event, before it happens.
     fn admit(&self, event: Event) -> Ruling;
 }
@@ -287,11 +289,22 @@ pub struct Event {
     pub happening: Happening,
 }
 
+/// What is gathered for policies only, where any is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// Of [`Happening::ManifestPush`].
+    ManifestPush,
+    /// Of [`Happening::TagMove`].
+    TagMove,
+    /// Of [`Happening::Pull`].
+    Pull,
+}
+
 /// What can happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
     /// A manifest is pushed.
-    ManifestPush(Box<PushedManifest>),
+    ManifestPush(Box<KnownManifest>),
     /// A blob is about to become visible.
     BlobPush {
         /// Its digest.
@@ -335,11 +348,13 @@ pub enum Happening {
         /// What it names now.
         digest: Option<Digest>,
     },
+    /// A manifest is served.
+    Pull(Box<KnownManifest>),
 }
 
-/// What is known of a manifest that is pushed.
+/// What is known of a manifest that is pushed or pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedManifest {
+pub struct KnownManifest {
     /// Its digest.
     pub digest: Digest,
     /// Its media type.
@@ -350,7 +365,7 @@ pub struct PushedManifest {
     pub subject: Option<Digest>,
     /// What its author says of it.
     pub annotations: Vec<(String, String)>,
-    /// The tags that are to name it.
+    /// The tags that are to name it, or by which it was asked for.
     pub tags: Vec<Tag>,
     /// Its bytes.
     pub content: Vec<u8>,

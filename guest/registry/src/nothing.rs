@@ -3,8 +3,8 @@
 //! there, so the two answers cannot differ.
 
 use crate::host::{
-    Access, Admission, Ambient, Body, Change, Event, Expectation, Failure, Host, Intent, Listing, Metadata, Request,
-    Ruling, Settings, Storage, Upload, Uploads, Verdict,
+    Access, Admission, Ambient, Body, Change, Concern, Event, Expectation, Failure, Host, Intent, Listing, Metadata,
+    Request, Ruling, Settings, Storage, Upload, Uploads, Verdict,
 };
 
 /// The host without its storage.
@@ -91,6 +91,10 @@ impl Access for Nothing<'_> {
 }
 
 impl Admission for Nothing<'_> {
+    fn wanted(&self, concern: Concern) -> bool {
+        self.0.wanted(concern)
+    }
+
     fn admit(&self, event: Event) -> Ruling {
         self.0.admit(event)
     }

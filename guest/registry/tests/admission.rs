@@ -11,7 +11,7 @@ use client::{
 };
 use skerry_registry::{
     digest::Digest,
-    host::{Denial, Event, Happening, PushedManifest, Ruling},
+    host::{Concern, Denial, Event, Happening, KnownManifest, Ruling},
     memory::{Answer, Memory},
     name::{RepositoryName, Tag},
 };
@@ -64,7 +64,7 @@ fn changes(upload: &str) -> Vec<Case> {
     )
     .into_bytes();
     let pushed = |content: &[u8], media_type: &str, tags: &[&str]| {
-        Happening::ManifestPush(Box::new(PushedManifest {
+        Happening::ManifestPush(Box::new(KnownManifest {
             digest: sha256(content),
             media_type: media_type.to_owned(),
             artifact_type: None,
@@ -114,7 +114,7 @@ fn changes(upload: &str) -> Vec<Case> {
             format!("/v2/a/manifests/{}", sha256(&referrer)),
             &referrer,
             201,
-            vec![Happening::ManifestPush(Box::new(PushedManifest {
+            vec![Happening::ManifestPush(Box::new(KnownManifest {
                 digest: sha256(&referrer),
                 media_type: OCI_MANIFEST.to_owned(),
                 artifact_type: Some("x/config".to_owned()),
@@ -375,6 +375,7 @@ fn what_is_no_link_holds_nobody_up() {
     let long = vec![b'x'; 1_000];
     for (planted, old) in [(&b""[..], None), (b"rubbish", None), (&long, None)] {
         let memory = registry();
+        memory.rule(|_, _| Ruling::Allow(Vec::new()));
         memory.plant(&tag_key("a", "v1"), planted);
         assert_eq!(push_manifest(&memory, "a", "v1", "a/b", SMALL).status, 201);
         let moved = Happening::TagMove { tag: tag("v1"), old, new: sha256(SMALL) };
@@ -437,6 +438,7 @@ fn what_changes_nothing_asks_no_storage_policy() {
     let bytes = image(&memory, "a", &[b"layer"]);
     push_manifest(&memory, "a", "image", OCI_MANIFEST, &bytes);
     memory.rule(|_, _| deny("DENIED", 0, "everything"));
+    memory.ignore(&[Concern::Pull]);
     let (manifest, layer) = (sha256(&bytes), sha256(b"layer"));
     for (method, path, status) in [
         ("GET", "/v2/a/manifests/image".to_owned(), 200),
@@ -457,4 +459,83 @@ fn what_changes_nothing_asks_no_storage_policy() {
         assert!(memory.events().is_empty(), "{method} {path}");
     }
     assert!(memory.object(&layer_key("a", &layer)).is_some());
+}
+
+#[test]
+fn a_manifest_is_served_where_policies_let_it() {
+    let memory = registry();
+    let blob = push_blob(&memory, "a", b"config");
+    let subject = sha256(SMALL);
+    let bytes = format!(
+        r#"{{"mediaType":"{OCI_MANIFEST}","schemaVersion":2,"subject":{{"digest":"{subject}"}},"annotations":{{"k":"v"}},
+            "config":{{"mediaType":"x/config","digest":"{blob}"}},"layers":[]}}"#
+    )
+    .into_bytes();
+    let digest = sha256(&bytes);
+    push_manifest(&memory, "a", "one", OCI_MANIFEST, &bytes);
+    let asked = |tags: &[&str]| Event {
+        repository: name("a"),
+        happening: Happening::Pull(Box::new(KnownManifest {
+            digest: digest.clone(),
+            media_type: OCI_MANIFEST.to_owned(),
+            artifact_type: Some("x/config".to_owned()),
+            subject: Some(subject.clone()),
+            annotations: vec![("k".to_owned(), "v".to_owned())],
+            tags: tags.iter().map(|text| tag(text)).collect(),
+            content: bytes.clone(),
+        })),
+    };
+    let etag = [("if-none-match", format!("\"{digest}\""))];
+    let etag = [(etag[0].0, etag[0].1.as_str())];
+    for method in ["GET", "HEAD"] {
+        for (reference, tags) in [("one", vec!["one"]), (digest.as_str(), Vec::new())] {
+            let target = format!("/v2/a/manifests/{reference}");
+            for (headers, status) in [(&[] as &[(&str, &str)], 200), (&etag, 304)] {
+                memory.rule(|_, _| Ruling::Allow(vec!["old".to_owned()]));
+                let answer = memory.send(method, &target, headers, b"");
+                assert_eq!((answer.status, answer.header("warning")), (status, Some(r#"299 - "old""#)), "{target}");
+                assert_eq!(memory.events(), [asked(&tags)]);
+                // Nobody gets round it by knowing what it is.
+                memory.rule(|_, _| deny("DENIED", 0, "it is not signed"));
+                let answer = memory.send(method, &target, headers, b"");
+                assert_error(&answer, 403, &["DENIED"]);
+                assert_eq!(answer.header("docker-content-digest"), None);
+                assert_eq!(json(&answer)["errors"][0]["message"], "it is not signed");
+                memory.rule(|_, _| Ruling::Unavailable);
+                assert_error(&memory.send(method, &target, headers, b""), 503, &["UNAVAILABLE"]);
+            }
+        }
+    }
+    // What is not there is not asked about.
+    assert_error(&memory.send("GET", "/v2/a/manifests/none", &[], b""), 404, &["MANIFEST_UNKNOWN"]);
+    assert!(memory.events().is_empty());
+}
+
+#[test]
+fn what_no_manifest_can_be_is_asked_about_all_the_same() {
+    let memory = registry();
+    let bytes = br#"{"schemaVersion":1,"subject":{"digest":"x"},"layers":7}"#;
+    let digest = sha256(bytes);
+    memory.plant(&revision_key("a", &digest), digest.as_str().as_bytes());
+    memory.plant(&data_key(&digest), bytes);
+    memory.rule(|_, _| Ruling::Allow(Vec::new()));
+    assert_eq!(memory.send("GET", &format!("/v2/a/manifests/{digest}"), &[], b"").status, 200);
+    let [Event { happening: Happening::Pull(known), .. }] = &memory.events()[..] else { panic!("one pull") };
+    assert_eq!((known.content.as_slice(), &known.subject), (&bytes[..], &None));
+}
+
+#[test]
+fn what_nobody_asks_about_is_not_gathered() {
+    let memory = registry();
+    push_manifest(&memory, "a", "one", "a/b", OTHER);
+    let reads = |memory: &Memory| memory.calls().iter().any(|call| call.contains(&tag_key("a", "one")));
+    memory.rule(|_, _| Ruling::Allow(Vec::new()));
+    assert_eq!(push_manifest(&memory, "a", "one", "a/b", SMALL).status, 201);
+    assert!(reads(&memory), "where the tag leads is asked about: {:?}", memory.calls());
+    memory.ignore(&[Concern::TagMove, Concern::ManifestPush, Concern::Pull]);
+    assert_eq!(push_manifest(&memory, "a", "one", "a/c", OTHER).status, 201);
+    assert!(!reads(&memory) && memory.events().is_empty(), "{:?}", memory.calls());
+    assert_eq!(memory.object(&tag_key("a", "one")).unwrap(), sha256(OTHER).as_str().as_bytes());
+    assert_eq!(memory.send("GET", "/v2/a/manifests/one", &[], b"").body, OTHER);
+    assert!(memory.events().is_empty());
 }

@@ -84,8 +84,8 @@ pub use self::{
     host::{Clock, FileFailure, Files, Host, Log, Secrets, Settings},
     identity::{Access, Action, Principal},
     storage::{
-        Blob, Denial, Event, Happening, Manifest, ManifestDelete, Mount, Ruling, StoragePolicy, TagDelete, TagMove,
-        admit, check_storage,
+        Blob, Concern, Denial, Event, Happening, Manifest, ManifestDelete, Mount, Ruling, StoragePolicy, TagDelete,
+        TagMove, admit, check_storage, concerns,
     },
 };
 

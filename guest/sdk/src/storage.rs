@@ -25,7 +25,18 @@ pub trait StoragePolicy: Sized {
         Ok(Vec::new())
     }
 
-    /// May this happen? Asked before anything becomes visible or goes away.
+    /// What it is to be asked about, once, when it is loaded: only of such
+    /// events [`admit`](Self::admit) is called. All that changes something,
+    /// unless it says otherwise.
+    ///
+    /// An answer to a client of which a policy was asked is not remembered:
+    /// who names [`Concern::Pull`] is asked at each pull.
+    fn concerns(&self) -> Vec<Concern> {
+        Concern::CHANGES.to_vec()
+    }
+
+    /// May this happen? Asked before anything becomes visible or goes away, or
+    /// is served.
     ///
     /// # Errors
     /// The policy has no answer.
@@ -53,7 +64,7 @@ pub enum Happening {
     UploadStart(Option<u64>),
     /// A blob of another repository is linked.
     Mount(Mount),
-    /// A tag is set or moved.
+    /// A tag is set or moved: asked after the push of the manifest.
     TagMove(TagMove),
     /// A manifest goes, with the tags that lead to it.
     ManifestDelete(ManifestDelete),
@@ -61,9 +72,66 @@ pub enum Happening {
     BlobDelete(String),
     /// A tag goes.
     TagDelete(TagDelete),
+    /// A manifest is about to be served, by a tag or by its digest alone.
+    Pull(Manifest),
 }
 
-/// A manifest that is pushed.
+/// The kinds of what happens, one for each [`Happening`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Concern {
+    /// [`Happening::ManifestPush`].
+    ManifestPush,
+    /// [`Happening::BlobPush`].
+    BlobPush,
+    /// [`Happening::UploadStart`].
+    UploadStart,
+    /// [`Happening::Mount`].
+    Mount,
+    /// [`Happening::TagMove`].
+    TagMove,
+    /// [`Happening::ManifestDelete`].
+    ManifestDelete,
+    /// [`Happening::BlobDelete`].
+    BlobDelete,
+    /// [`Happening::TagDelete`].
+    TagDelete,
+    /// [`Happening::Pull`].
+    Pull,
+}
+
+impl Concern {
+    /// All that changes something.
+    pub const CHANGES: [Self; 8] = [
+        Self::ManifestPush,
+        Self::BlobPush,
+        Self::UploadStart,
+        Self::Mount,
+        Self::TagMove,
+        Self::ManifestDelete,
+        Self::BlobDelete,
+        Self::TagDelete,
+    ];
+}
+
+impl Happening {
+    /// Its kind.
+    #[must_use]
+    pub const fn concern(&self) -> Concern {
+        match self {
+            Self::ManifestPush(_) => Concern::ManifestPush,
+            Self::BlobPush(_) => Concern::BlobPush,
+            Self::UploadStart(_) => Concern::UploadStart,
+            Self::Mount(_) => Concern::Mount,
+            Self::TagMove(_) => Concern::TagMove,
+            Self::ManifestDelete(_) => Concern::ManifestDelete,
+            Self::BlobDelete(_) => Concern::BlobDelete,
+            Self::TagDelete(_) => Concern::TagDelete,
+            Self::Pull(_) => Concern::Pull,
+        }
+    }
+}
+
+/// A manifest that is pushed or pulled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// Its digest.
@@ -78,7 +146,8 @@ pub struct Manifest {
     pub subject: Option<String>,
     /// Its annotations.
     pub annotations: Vec<(String, String)>,
-    /// What it is known by once it is stored.
+    /// What it is known by once it is stored; of a pull, the tag that was asked
+    /// for, if any.
     pub tags: Vec<String>,
     /// The manifest itself.
     pub content: Vec<u8>,
@@ -175,7 +244,16 @@ pub fn check_storage<P: StoragePolicy>(host: &dyn Host) -> Result<Vec<String>, F
     P::new(settings(host)?)?.check(host)
 }
 
-/// [`StoragePolicy::admit`] on a new policy, as the host calls it.
+/// [`StoragePolicy::concerns`] of a new policy, as the host calls it.
+///
+/// # Errors
+/// What the policy says against its settings.
+pub fn concerns<P: StoragePolicy>(host: &dyn Host) -> Result<Vec<Concern>, Failed> {
+    Ok(P::new(settings(host)?)?.concerns())
+}
+
+/// [`StoragePolicy::admit`] on a new policy, as the host calls it. What it is
+/// not concerned with is allowed, unasked.
 ///
 /// # Errors
 /// The policy has no answer.
@@ -184,5 +262,9 @@ pub fn admit<P: StoragePolicy>(
     principal: Option<&Principal>,
     event: &Event,
 ) -> Result<Ruling, Failed> {
-    P::new(settings(host)?)?.admit(host, principal, event)
+    let policy = P::new(settings(host)?)?;
+    if !policy.concerns().contains(&event.action.concern()) {
+        return Ok(Ruling::allow());
+    }
+    policy.admit(host, principal, event)
 }

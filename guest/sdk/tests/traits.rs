@@ -3,8 +3,9 @@
 
 use serde::Deserialize;
 use skerry_sdk::{
-    Access, Action, AuthPolicy, Client, Credential, Decision, Event, Failed, Happening, Host, Identity, Principal,
-    Ruling, StoragePolicy, admit, authenticate, authorize, challenges, check_auth, check_storage, memory::Memory,
+    Access, Action, AuthPolicy, Client, Concern, Credential, Decision, Event, Failed, Happening, Host, Identity,
+    Manifest, Principal, Ruling, StoragePolicy, admit, authenticate, authorize, challenges, check_auth, check_storage,
+    concerns, memory::Memory,
 };
 
 /// Knows nothing and says nothing.
@@ -74,9 +75,13 @@ fn what_is_left_out_is_no_opinion() {
     assert_eq!(authorize::<Silent>(&host, None, &Client::default(), &pull), Ok(Decision::pass()));
     assert_eq!(challenges::<Silent>(&host, &pull, true), Ok(vec![]));
     assert_eq!(check_storage::<Silent>(&host), Ok(vec![]));
+    assert_eq!(concerns::<Silent>(&host), Ok(Concern::CHANGES.to_vec()));
     let event = Event { repository: "a".into(), action: Happening::UploadStart(None) };
     assert_eq!(admit::<Silent>(&host, Some(&Principal::named("ann")), &event), Ok(Ruling::allow()));
     assert_eq!(admit::<Silent>(&host, None, &event), Ok(Ruling::deny("who are you?")));
+    // It has not said that it is about that.
+    let pull = Event { repository: "a".into(), action: Happening::Pull(Manifest::default()) };
+    assert_eq!(admit::<Silent>(&host, None, &pull), Ok(Ruling::allow()));
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod registry {
             "skerry:registry/settings": trappable,
             "skerry:registry/marks": trappable,
             "skerry:registry/body.length": trappable,
+            "skerry:registry/admission.wanted": trappable,
             "skerry:registry/uploads.[method]upload.offset": trappable,
             default: async | trappable,
         },

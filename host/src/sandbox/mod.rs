@@ -317,6 +317,16 @@ impl Sandbox {
         let memory = self.memory.as_ref().filter(|_| request.reads());
         // Before the module: see `Memory::trail`.
         let mut trail = memory.map(Memory::trail);
+        // What policies said that were replaced before that is not for those
+        // who ask the new ones.
+        let current = match (self.chain(), &request.session) {
+            (Some(policies), Some(session)) => session.asks(&policies),
+            (None, None) => true,
+            _ => false,
+        };
+        if let Some(trail) = trail.as_mut().filter(|_| !current) {
+            trail.refuse(Reason::Changed);
+        }
         let module = self.module();
         let Ran { outcome, guest: guest_time, user } = self.run(&module, request, &mut trail).await;
         let answer = async {

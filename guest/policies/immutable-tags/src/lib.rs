@@ -17,7 +17,7 @@
 //! `*` stands for characters within a segment of a name, `**` for segments.
 
 use serde::Deserialize;
-use skerry_sdk::{Event, Failed, Glob, Happening, Host, Principal, Ruling, StoragePolicy};
+use skerry_sdk::{Concern, Event, Failed, Glob, Happening, Host, Principal, Ruling, StoragePolicy};
 
 /// The policy.
 #[derive(Debug)]
@@ -45,6 +45,10 @@ impl StoragePolicy for ImmutableTags {
             }
         }
         Ok(Self(settings))
+    }
+
+    fn concerns(&self) -> Vec<Concern> {
+        vec![Concern::TagMove, Concern::TagDelete, Concern::ManifestDelete]
     }
 
     fn admit(&self, _: &dyn Host, _: Option<&Principal>, event: &Event) -> Result<Ruling, Failed> {

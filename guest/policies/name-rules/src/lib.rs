@@ -21,7 +21,7 @@
 
 use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
-use skerry_sdk::{Event, Failed, Glob, Happening, Host, Principal, Ruling, StoragePolicy};
+use skerry_sdk::{Concern, Event, Failed, Glob, Happening, Host, Principal, Ruling, StoragePolicy};
 
 /// The largest program of a regular expression, in bytes.
 const PROGRAM: usize = 256 * 1024;
@@ -97,14 +97,17 @@ impl StoragePolicy for NameRules {
         })
     }
 
+    /// A blob that is pushed has been asked about as an upload that began, and
+    /// a tag as one of its manifest.
+    fn concerns(&self) -> Vec<Concern> {
+        vec![Concern::UploadStart, Concern::Mount, Concern::ManifestPush]
+    }
+
     fn admit(&self, _: &dyn Host, _: Option<&Principal>, event: &Event) -> Result<Ruling, Failed> {
         let tags = match &event.action {
-            Happening::UploadStart(_) | Happening::BlobPush(_) | Happening::Mount(_) => &[],
+            Happening::UploadStart(_) | Happening::Mount(_) => &[],
             Happening::ManifestPush(manifest) => manifest.tags.as_slice(),
-            Happening::TagMove(tag) => std::slice::from_ref(&tag.tag),
-            Happening::ManifestDelete(_) | Happening::BlobDelete(_) | Happening::TagDelete(_) => {
-                return Ok(Ruling::allow());
-            }
+            _ => return Ok(Ruling::allow()),
         };
         let repository = &event.repository;
         let depth = repository.split('/').count();

@@ -15,10 +15,11 @@ pub use self::{
     shape::{OCI_INDEX, media_type},
 };
 use crate::{
+    admission::Admitted,
     digest::Digest,
     error::{Code, Error},
     etag,
-    host::{Failure, Storage},
+    host::{Concern, Failure, Happening, KnownManifest, Storage},
     links::{self, Found},
     name::{InvalidReference, Reference, RepositoryName},
     permits::Pull,
@@ -42,12 +43,16 @@ pub fn pull(permit: &Pull<'_>, reference: &Reference) -> Result<Response, Error>
     let gone = || unknown(name).detail("digest", digest.as_str());
     let found = links::revision(host, name, &digest)?.ok_or_else(gone)?;
     let bytes = read(host, &found, &digest)?.ok_or_else(gone)?;
+    let media_type = media_type(&bytes).unwrap_or_else(|| "application/octet-stream".to_owned());
+    let admitted = Admitted::ask_if_wanted(host, name, Concern::Pull, || {
+        Happening::Pull(Box::new(known(&digest, &media_type, reference, &bytes)))
+    })?;
     if let Some(response) = etag::not_modified(host, &digest) {
-        return Ok(response);
+        return Ok(admitted.warn(response));
     }
-    let media_type = media_type(&bytes);
-    let response = Response::new(200)
-        .header("Content-Type", media_type.as_deref().unwrap_or("application/octet-stream"))
+    let response = admitted
+        .warn(Response::new(200))
+        .header("Content-Type", media_type)
         .header("Docker-Content-Digest", digest.as_str())
         .header("ETag", etag::of(&digest))
         .bytes(bytes)
@@ -58,6 +63,27 @@ pub fn pull(permit: &Pull<'_>, reference: &Reference) -> Result<Response, Error>
         Reference::Tag(tag) => response.note("tag", tag.as_str()),
         Reference::Digest(_) => response,
     })
+}
+
+/// What policies are told of a manifest that is served: of one that could not
+/// be pushed any more, as far as it can be read.
+fn known(digest: &Digest, media_type: &str, reference: &Reference, bytes: &[u8]) -> KnownManifest {
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let manifest = Manifest::parse(bytes).ok();
+    let described = manifest.as_ref().map(|manifest| manifest.describe(media_type.to_owned(), digest, size));
+    let (artifact_type, annotations) = described.map(|found| (found.artifact_type, found.annotations)).unzip();
+    KnownManifest {
+        digest: digest.clone(),
+        media_type: media_type.to_owned(),
+        artifact_type: artifact_type.flatten(),
+        subject: manifest.and_then(|manifest| manifest.subject().ok().flatten()),
+        annotations: annotations.flatten().into_iter().flatten().collect(),
+        tags: match reference {
+            Reference::Tag(tag) => vec![tag.clone()],
+            Reference::Digest(_) => Vec::new(),
+        },
+        content: bytes.to_vec(),
+    }
 }
 
 /// The bytes of a manifest, unless they are gone, or are not what another

@@ -5,7 +5,7 @@ use crate::{
     admission::Admitted,
     digest::{Algorithm, Digest},
     error::{Code, Error},
-    host::{Body, Change, Expectation, Failure, Happening, Host, PushedManifest, Request, Storage},
+    host::{Body, Change, Concern, Expectation, Failure, Happening, Host, KnownManifest, Request, Storage},
     layout, links,
     manifests::{Manifest, Referrer},
     name::{Reference, RepositoryName, Tag},
@@ -85,16 +85,17 @@ pub fn push(permit: &Push<'_>, _: Write, Target { reference, tags }: &Target) ->
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let descriptor = manifest.describe(media_type.clone(), &digest, size);
     let referrer = subject.as_ref().map(|subject| (layout::referrer(name, subject, &digest), entry(&descriptor)));
-    let pushed = PushedManifest {
-        digest: digest.clone(),
-        media_type: media_type.clone(),
-        artifact_type: descriptor.artifact_type,
-        subject: subject.clone(),
-        annotations: descriptor.annotations.into_iter().flatten().collect(),
-        tags: tags.clone(),
-        content: bytes.clone(),
-    };
-    let admitted = Admitted::ask(host, name, Happening::ManifestPush(Box::new(pushed)))?;
+    let admitted = Admitted::ask_if_wanted(host, name, Concern::ManifestPush, || {
+        Happening::ManifestPush(Box::new(KnownManifest {
+            digest: digest.clone(),
+            media_type: media_type.clone(),
+            artifact_type: descriptor.artifact_type,
+            subject: subject.clone(),
+            annotations: descriptor.annotations.into_iter().flatten().collect(),
+            tags: tags.clone(),
+            content: bytes.clone(),
+        }))
+    })?;
     let admitted = admitted.and(store(host, name, &digest, &bytes, referrer, tags)?);
 
     let mut response = admitted
@@ -168,9 +169,9 @@ fn entry(referrer: &Referrer) -> Vec<u8> {
     }
 }
 
-/// Makes all of it visible in one commit: the data first, the tags last. Each
-/// tag moves from where it was when the policies were asked, or the question
-/// is put again.
+/// Makes all of it visible in one commit: the data first, the tags last. Where
+/// policies decide of that, each tag moves from where it was when they were
+/// asked, or the question is put again.
 fn store(
     host: &dyn Host,
     name: &RepositoryName,
@@ -195,10 +196,11 @@ fn store(
         changes.push(Change::Put(layout::tag_current(name, tag), link()));
     }
     let limit = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let asked = if host.wanted(Concern::TagMove) { tags } else { &[] };
     for _ in 0..ATTEMPTS {
         let mut admitted = Admitted::default();
         let mut expect = Vec::new();
-        for tag in tags {
+        for tag in asked {
             let (old, expected) = links::current(host, name, tag)?;
             let moved = Happening::TagMove { tag: tag.clone(), old, new: digest.clone() };
             admitted = admitted.and(Admitted::ask(host, name, moved)?);

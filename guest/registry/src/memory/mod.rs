@@ -14,7 +14,8 @@ use self::storage::State;
 use crate::{
     handle,
     host::{
-        Access, Action, Admission, Ambient, Body, Event, Failure, Intent, Marks, Request, Ruling, Settings, Verdict,
+        Access, Action, Admission, Ambient, Body, Concern, Event, Failure, Intent, Marks, Request, Ruling, Settings,
+        Verdict,
     },
     percent,
     response::{Content, Response},
@@ -29,6 +30,7 @@ pub struct Memory {
     marks: RefCell<BTreeSet<String>>,
     judge: RefCell<Option<Judge>>,
     rule: RefCell<Option<Rule>>,
+    unwanted: RefCell<Vec<Concern>>,
     events: RefCell<Vec<Event>>,
     principal: RefCell<Option<String>>,
 }
@@ -116,6 +118,11 @@ impl Memory {
     /// happens between the question and what follows from it.
     pub fn rule(&self, rule: impl Fn(&Self, &Event) -> Ruling + 'static) {
         *self.rule.borrow_mut() = Some(Box::new(rule));
+    }
+
+    /// Lets the storage policy be asked about these no longer.
+    pub fn ignore(&self, unwanted: &[Concern]) {
+        *self.unwanted.borrow_mut() = unwanted.to_vec();
     }
 
     /// Says who the client is from now on.
@@ -280,6 +287,10 @@ impl Access for Memory {
 }
 
 impl Admission for Memory {
+    fn wanted(&self, concern: Concern) -> bool {
+        self.rule.borrow().is_some() && !self.unwanted.borrow().contains(&concern)
+    }
+
     fn admit(&self, event: Event) -> Ruling {
         let _ = self.state.call("admit", event.repository.as_str());
         self.events.borrow_mut().push(event.clone());

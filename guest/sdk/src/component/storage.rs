@@ -7,7 +7,9 @@ use self::wit::{
     skerry::registry::storage_policy_types::{self as types},
 };
 use super::{Imports, answered};
-use crate::storage::{Blob, Happening, Manifest, ManifestDelete, Mount, Ruling, StoragePolicy, TagDelete, TagMove};
+use crate::storage::{
+    Blob, Concern, Happening, Manifest, ManifestDelete, Mount, Ruling, StoragePolicy, TagDelete, TagMove,
+};
 
 #[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
 pub mod wit {
@@ -27,6 +29,10 @@ pub struct Component<P>(PhantomData<P>);
 impl<P: StoragePolicy> exported::Guest for Component<P> {
     fn check() -> Result<Vec<String>, String> {
         crate::check_storage::<P>(&Imports).map_err(|failed| failed.to_string())
+    }
+
+    fn concerns() -> Vec<exported::Concern> {
+        answered(crate::concerns::<P>(&Imports)).into_iter().map(Into::into).collect()
     }
 
     fn admit(principal: Option<exported::Principal>, event: exported::Event) -> exported::Ruling {
@@ -50,16 +56,7 @@ impl<P: StoragePolicy> exported::Guest for Component<P> {
 impl From<types::Happening> for Happening {
     fn from(action: types::Happening) -> Self {
         match action {
-            types::Happening::ManifestPush(manifest) => Self::ManifestPush(Manifest {
-                digest: manifest.digest,
-                media_type: manifest.media_type,
-                artifact_type: manifest.artifact_type,
-                size: manifest.size,
-                subject: manifest.subject,
-                annotations: manifest.annotations,
-                tags: manifest.tags,
-                content: manifest.content,
-            }),
+            types::Happening::ManifestPush(manifest) => Self::ManifestPush(manifest.into()),
             types::Happening::BlobPush(blob) => Self::BlobPush(Blob { digest: blob.digest, size: blob.size }),
             types::Happening::UploadStart(length) => Self::UploadStart(length),
             types::Happening::Mount(mount) => {
@@ -71,6 +68,38 @@ impl From<types::Happening> for Happening {
             }
             types::Happening::BlobDelete(digest) => Self::BlobDelete(digest),
             types::Happening::TagDelete(gone) => Self::TagDelete(TagDelete { tag: gone.tag, digest: gone.digest }),
+            types::Happening::Pull(manifest) => Self::Pull(manifest.into()),
+        }
+    }
+}
+
+impl From<types::Manifest> for Manifest {
+    fn from(manifest: types::Manifest) -> Self {
+        Self {
+            digest: manifest.digest,
+            media_type: manifest.media_type,
+            artifact_type: manifest.artifact_type,
+            size: manifest.size,
+            subject: manifest.subject,
+            annotations: manifest.annotations,
+            tags: manifest.tags,
+            content: manifest.content,
+        }
+    }
+}
+
+impl From<Concern> for types::Concern {
+    fn from(concern: Concern) -> Self {
+        match concern {
+            Concern::ManifestPush => Self::ManifestPush,
+            Concern::BlobPush => Self::BlobPush,
+            Concern::UploadStart => Self::UploadStart,
+            Concern::Mount => Self::Mount,
+            Concern::TagMove => Self::TagMove,
+            Concern::ManifestDelete => Self::ManifestDelete,
+            Concern::BlobDelete => Self::BlobDelete,
+            Concern::TagDelete => Self::TagDelete,
+            Concern::Pull => Self::Pull,
         }
     }
 }

@@ -83,7 +83,7 @@ impl wit::Host for State {
 
 impl State {
     /// What the request shows to policies, if there are any of that kind.
-    pub fn lend_session(&mut self, asks: fn(&Session) -> bool) -> Option<Box<Session>> {
+    pub fn lend_session(&mut self, asks: impl FnOnce(&Session) -> bool) -> Option<Box<Session>> {
         let session = &mut self.request.as_mut()?.session;
         if session.as_deref().is_some_and(asks) { session.take() } else { None }
     }

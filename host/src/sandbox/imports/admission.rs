@@ -5,9 +5,9 @@ use crate::{
     sandbox::{
         bindings::{
             admission as wit, fact_types,
-            storage_policy_types::{self, Event, Ruling},
+            storage_policy_types::{self, Concern, Event, Ruling},
         },
-        policy::Session,
+        policy,
         state::State,
     },
 };
@@ -16,13 +16,20 @@ impl storage_policy_types::Host for State {}
 impl fact_types::Host for State {}
 
 impl wit::Host for State {
+    /// Nothing to write down: policies that change make forget.
+    fn wanted(&mut self, concern: Concern) -> wasmtime::Result<bool> {
+        self.enter()?;
+        let session = self.request.as_ref().and_then(|request| request.session.as_deref());
+        Ok(session.is_some_and(|session| session.wants(concern)))
+    }
+
     async fn admit(&mut self, event: Event) -> wasmtime::Result<Ruling> {
         self.enter()?;
-        let Some(mut session) = self.lend_session(Session::has_storage_rules) else {
+        let concern = policy::concern(&event.action);
+        let Some(mut session) = self.lend_session(|session| session.wants(concern)) else {
             return Ok(Ruling::Allow(Vec::new()));
         };
-        // Asked before something is written; where nothing is, the answer
-        // rests on what is not written down.
+        // What a ruling rests on is not written down.
         self.refuse(Reason::Policy);
         let ruling = self.parked(async { Ok(session.admit(&event).await) }).await;
         self.give_back(session);

@@ -13,6 +13,7 @@ use super::{
         module::{self, LoadError, ModuleFile},
     },
     Common,
+    concerns::Concerns,
     one::{Asking, Policy, Pre},
     rights::{Rights, auth_linker, storage_linker},
     said::Mask,
@@ -107,10 +108,12 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
     let instances = Instances::new(&limits, u32::MAX);
     let rights = Arc::new(Rights { name: name.clone(), grant, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-    let policy = Policy { rights, pre, instances, lenient, asked, failed };
+    let mut policy = Policy { rights, pre, concerns: Concerns::default(), instances, lenient, asked, failed };
     let asking = Asking { common, request: &"start", credentials: &Mask::default() };
     let started = policy.prove(&asking).await;
-    started.map_err(|cause| wrong(format!("cannot work: {cause}")))?;
+    let cannot = |cause| wrong(format!("cannot work: {cause}"));
+    started.map_err(cannot)?;
+    policy.concerns = policy.about(&asking).await.map_err(cannot)?;
     Ok(policy)
 }
 

@@ -11,6 +11,7 @@
 
 mod challenge;
 mod client;
+mod concerns;
 mod decisions;
 mod facts;
 mod load;
@@ -24,8 +25,9 @@ use std::sync::{Arc, atomic::Ordering};
 
 use wasmtime::Engine;
 
-use self::{decisions::Decisions, one::Policy};
+use self::{concerns::Concerns, decisions::Decisions, one::Policy};
 pub use self::{
+    concerns::concern,
     load::{Origin, Source, World, built_in},
     session::Session,
 };
@@ -47,6 +49,8 @@ pub struct Policies {
     common: Common,
     auth: Vec<Policy>,
     storage: Vec<Policy>,
+    /// What any of the storage policies is about.
+    concerns: Concerns,
     decisions: Decisions,
 }
 
@@ -66,9 +70,16 @@ impl Policies {
     pub async fn load(common: Common, sources: Vec<Source>) -> Result<Self, LoadError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|cause| LoadError::Random(cause.to_string()))?;
-        let mut policies = Self { common, auth: Vec::new(), storage: Vec::new(), decisions: Decisions::new(secret) };
+        let mut policies = Self {
+            common,
+            auth: Vec::new(),
+            storage: Vec::new(),
+            concerns: Concerns::default(),
+            decisions: Decisions::new(secret),
+        };
         for source in sources {
             let policy = load::load(&policies.common, source).await?;
+            policies.concerns = policies.concerns.and(policy.concerns);
             match policy.pre {
                 one::Pre::Auth(_) => policies.auth.push(policy),
                 one::Pre::Storage(_) => policies.storage.push(policy),

@@ -27,6 +27,7 @@ use super::{
         meter,
     },
     Common, challenge,
+    concerns::Concerns,
     decisions::{Ground, now},
     rights::{Rights, State},
     said::Mask,
@@ -59,6 +60,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Policy {
     pub rights: Arc<Rights>,
     pub pre: Pre,
+    /// What it is asked about; nothing for an auth policy.
+    pub concerns: Concerns,
     pub instances: Instances,
     /// `on_failure: allow`.
     pub lenient: bool,
@@ -215,6 +218,24 @@ impl Policy {
             // What it said itself is clearer than that it ended.
             Err(cause) => Err(sentence(&said.unwrap_or_else(|| describe(&cause)))),
         }
+    }
+
+    /// What it is about: asked once it has said that it can work.
+    pub async fn about(&self, asking: &Asking<'_>) -> Result<Concerns, String> {
+        let Pre::Storage(pre) = &self.pre else { return Ok(Concerns::default()) };
+        let mut store = self.store(asking.common);
+        let called = self.bounded(async {
+            let policy = pre.instantiate_async(&mut store).await?;
+            policy.skerry_registry_storage_rules().call_concerns(&mut store).await
+        });
+        let outcome = called.await;
+        self.log(asking, &store);
+        let named = outcome.map_err(|cause| self.mask(asking).sentence(&describe(&cause), REASON))?;
+        let concerns: Concerns = named.into_iter().collect();
+        if concerns.is_empty() {
+            tracing::warn!(policy = self.rights.name, "it is about nothing, and never asked");
+        }
+        Ok(concerns)
     }
 
     async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, OwnedSemaphorePermit), Failed> {

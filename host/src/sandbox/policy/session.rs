@@ -11,12 +11,13 @@ use super::{
             access::Verdict,
             auth,
             identity::{Access, Action, Principal},
-            storage_policy_types::{Denial, Event, Ruling},
+            storage_policy_types::{Concern, Denial, Event, Ruling},
         },
         facts::About,
     },
     Policies,
     client::{self, Fingerprint},
+    concerns::concern,
     decisions::{Decided, Ground},
     one::{Asking, Failed, WARNINGS},
     question,
@@ -73,9 +74,14 @@ impl Session {
         !self.policies.auth.is_empty()
     }
 
-    /// Whether anybody decides what may be stored.
-    pub fn has_storage_rules(&self) -> bool {
-        !self.policies.storage.is_empty()
+    /// Whether anybody decides of such events.
+    pub fn wants(&self, concern: Concern) -> bool {
+        self.policies.concerns.has(concern)
+    }
+
+    /// Whether these are the policies that it puts its questions to.
+    pub fn asks(&self, policies: &Arc<Policies>) -> bool {
+        Arc::ptr_eq(&self.policies, policies)
     }
 
     /// The name of who made the request, if that came to light.
@@ -153,8 +159,9 @@ impl Session {
         (question::WHO.into(), principal)
     }
 
-    /// May this be stored, or go?
+    /// May this be stored, served, or go?
     pub async fn admit(&mut self, event: &Event) -> Ruling {
+        let concern = concern(&event.action);
         let client = client::of(&self.authorization, &self.facts);
         let who = if self.has_rules() { self.who(&client, &[]).await.0 } else { Who::Nobody };
         let who = match &who {
@@ -168,7 +175,7 @@ impl Session {
         };
         let about = Arc::new(About::new(&self.policies.common.teller, event));
         let mut warnings = Vec::new();
-        for policy in &self.policies.storage {
+        for policy in self.policies.storage.iter().filter(|policy| policy.concerns.has(concern)) {
             if spend(&mut self.left).is_err() {
                 return Ruling::Unavailable;
             }

@@ -6,7 +6,7 @@
 
 wit_bindgen::generate!({ path: "../../../wit", world: "storage-policy", generate_all });
 
-use exports::skerry::registry::storage_rules::{Event, Guest, Principal, Ruling};
+use exports::skerry::registry::storage_rules::{Concern, Event, Guest, Principal, Ruling};
 use skerry::registry::{
     fact_types::Usage,
     facts,
@@ -24,6 +24,10 @@ impl Guest for Curious {
             (Err(Failure::NotFound), Err(Failure::NotFound), Err(Failure::NotFound)) => Ok(Vec::new()),
             _ => Err("facts without an event".to_owned()),
         }
+    }
+
+    fn concerns() -> Vec<Concern> {
+        vec![Concern::ManifestPush]
     }
 
     fn admit(_: Option<Principal>, event: Event) -> Ruling {
