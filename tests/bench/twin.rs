@@ -36,16 +36,21 @@ type Settings = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The program, with the twin in the sandbox's place.
 pub fn main() -> ExitCode {
-    let run = |plan: &cli::Plan| {
+    cli::main(&Alone)
+}
+
+/// It serves, and that is all.
+struct Alone;
+
+impl cli::Rooms for Alone {
+    fn serve(&self, plan: &cli::Plan) -> cli::Outcome {
         let handler = |storage, config: &skerry::config::Config| {
             let config = config.clone();
             let settings = Box::new(move |path: &str| config.guest_setting(path));
             Arc::new(Twin { storage, settings }) as Arc<dyn Handler>
         };
         Ok(serve::run_with(plan, handler)?)
-    };
-    let alone = "the twin serves, and that is all";
-    cli::main(run, |_| Err(alone.into()), |_| Err(alone.into()))
+    }
 }
 
 struct Twin {

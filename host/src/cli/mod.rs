@@ -34,13 +34,44 @@ use crate::config;
 /// What a command ends with.
 pub type Outcome = Result<(), Box<dyn Error>>;
 
-/// The whole program; `run` serves until it is told to stop, `gather` collects
-/// garbage, `compile` compiles a module and says what to do with it.
-pub fn main(
-    run: impl FnOnce(&Plan) -> Outcome,
-    gather: impl FnOnce(&Collect) -> Outcome,
-    compile: impl FnOnce(&GuestCompile) -> Result<String, Box<dyn Error>>,
-) -> ExitCode {
+/// What commands need of the rooms behind this one. A program may have some of
+/// them only.
+pub trait Rooms {
+    /// Serves until it is told to stop.
+    fn serve(&self, plan: &Plan) -> Outcome;
+
+    /// Collects garbage.
+    fn collect(&self, asked: &Collect) -> Outcome {
+        let _ = asked;
+        Err(MISSING.into())
+    }
+
+    /// Does something with a module.
+    fn guest(&self, asked: &GuestCommand, ambient: &Ambient) -> Result<Said, Box<dyn Error>> {
+        let _ = (asked, ambient);
+        Err(MISSING.into())
+    }
+}
+
+const MISSING: &str = "this program has no such command";
+
+/// What a command says to people when it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// For standard output.
+    pub text: String,
+    /// Whether all is well; if not, the exit status is 1.
+    pub well: bool,
+}
+
+impl From<String> for Said {
+    fn from(text: String) -> Self {
+        Self { text, well: true }
+    }
+}
+
+/// The whole program.
+pub fn main(rooms: &dyn Rooms) -> ExitCode {
     let ambient = Ambient::of_process();
     let command = match names::called(std::env::args_os()) {
         Called::Parse(program, words) => parse(program, words),
@@ -51,7 +82,7 @@ pub fn main(
     };
     match command {
         Command::Serve(args) => match plan(&args, &ambient, SystemTime::now()) {
-            Ok(plan) => serve(plan, run),
+            Ok(plan) => serve(plan, rooms),
             Err(error) => refuse(&error),
         },
         Command::Config { command: ConfigCommand::Check(args) } => match plan::checked(&args, &ambient) {
@@ -75,20 +106,14 @@ pub fn main(
                 if !asked.quiet {
                     warn(&asked.warnings);
                 }
-                match gather(&asked) {
+                match rooms.collect(&asked) {
                     Ok(()) => ExitCode::SUCCESS,
                     Err(error) => fail(&error.to_string()),
                 }
             }
             Err(error) => refuse(&error),
         },
-        Command::Guest { command: GuestCommand::Compile(args) } => match compile(&args) {
-            Ok(text) => {
-                say(std::io::stdout(), &text);
-                ExitCode::SUCCESS
-            }
-            Err(error) => fail(&error.to_string()),
-        },
+        Command::Guest { command } => told(rooms.guest(&command, &ambient)),
         Command::Tls { command } => tls::run(&command, &ambient),
         Command::Htpasswd(args) => match args.line(std::io::stdin()) {
             Ok(line) => {
@@ -107,18 +132,28 @@ fn parse(program: names::Program, words: Vec<OsString>) -> Command {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command
 }
 
+fn told(outcome: Result<Said, Box<dyn Error>>) -> ExitCode {
+    match outcome {
+        Ok(Said { text, well }) => {
+            say(std::io::stdout(), &text);
+            if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
 fn fail(sentence: &str) -> ExitCode {
     say(std::io::stderr(), &format!("error: {sentence}\n"));
     ExitCode::FAILURE
 }
 
-fn serve(plan: Plan, run: impl FnOnce(&Plan) -> Outcome) -> ExitCode {
+fn serve(plan: Plan, rooms: &dyn Rooms) -> ExitCode {
     logging::init(&plan.config.log);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = plan.source, "starting");
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
-    match run(&plan) {
+    match rooms.serve(&plan) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

@@ -5,7 +5,7 @@
 
 mod acme;
 mod collect;
-mod compile;
+mod guest;
 mod health;
 mod inherited;
 mod map;
@@ -39,7 +39,7 @@ use crate::{
 use self::{acme::Ordering, notify::Manager};
 pub use self::{
     collect::{CollectError, collect},
-    compile::{CompileError, compile},
+    guest::All,
     native::run_with,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use super::map;
+use super::super::map;
 use crate::{
     cli::GuestCompile,
     sandbox::{self, LoadError},

@@ -1,20 +1,8 @@
-//! `guest`: modules of one's own.
+//! `guest compile`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-
-/// What to do with a module.
-#[derive(Debug, Subcommand)]
-pub enum GuestCommand {
-    /// Compile a module ahead of time.
-    ///
-    /// For builds with no compiler, and for small machines, where compiling
-    /// takes long. What comes of it is native code for this kind of machine
-    /// and this very version of skerry: it runs only where
-    /// `sandbox.precompiled` lists its digest, which is printed.
-    Compile(GuestCompile),
-}
+use clap::Args;
 
 /// What to compile.
 #[derive(Debug, Clone, Default, Args)]
