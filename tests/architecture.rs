@@ -17,15 +17,16 @@ const ALLOWED: [&str; 7] =
     ["Cargo.lock", "LICENSE", "clippy.toml", "deny.toml", "rust-toolchain.toml", "rustfmt.toml", "target"];
 
 /// Rooms of the host (modules of its root) that a room may not know.
-const STRANGERS: [(&str, &[&str]); 8] = [
-    ("acme", &["cli", "plane", "remember", "sandbox", "serve", "storage"]),
-    ("storage", &["acme", "cli", "config", "plane", "remember", "sandbox", "serve", "server", "tls"]),
-    ("plane", &["acme", "cli", "config", "remember", "sandbox", "serve", "tls"]),
-    ("config", &["acme", "cli", "plane", "remember", "sandbox", "serve", "server", "storage", "tls"]),
-    ("tls", &["acme", "cli", "plane", "remember", "sandbox", "serve", "server", "storage"]),
-    ("sandbox", &["acme", "cli", "serve", "tls"]),
-    ("server", &["acme", "cli", "serve"]),
-    ("remember", &["acme", "cli", "plane", "serve", "tls"]),
+const STRANGERS: [(&str, &[&str]); 9] = [
+    ("acme", &["cli", "oci", "plane", "remember", "sandbox", "serve", "storage"]),
+    ("oci", &["acme", "cli", "config", "plane", "remember", "sandbox", "serve", "server"]),
+    ("storage", &["acme", "cli", "config", "oci", "plane", "remember", "sandbox", "serve", "server", "tls"]),
+    ("plane", &["acme", "cli", "config", "oci", "remember", "sandbox", "serve", "tls"]),
+    ("config", &["acme", "cli", "oci", "plane", "remember", "sandbox", "serve", "server", "storage", "tls"]),
+    ("tls", &["acme", "cli", "oci", "plane", "remember", "sandbox", "serve", "server", "storage"]),
+    ("sandbox", &["acme", "cli", "oci", "serve", "tls"]),
+    ("server", &["acme", "cli", "oci", "serve"]),
+    ("remember", &["acme", "cli", "oci", "plane", "serve", "tls"]),
 ];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {

@@ -5,6 +5,7 @@ pub mod acme;
 pub mod cli;
 pub mod config;
 pub mod metrics;
+pub mod oci;
 pub mod plane;
 pub mod remember;
 pub mod sandbox;

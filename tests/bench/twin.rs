@@ -211,6 +211,10 @@ impl host::Access for Asked<'_> {
 }
 
 impl host::Admission for Asked<'_> {
+    fn wanted(&self, _: host::Concern) -> bool {
+        false
+    }
+
     fn admit(&self, _: Event) -> Ruling {
         Ruling::Allow(Vec::new())
     }

@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     future::Future,
-    path::{Path, PathBuf},
+    path::Path,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
+use rustls::{ClientConfig, crypto::ring, pki_types::ServerName};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::{
     net::TcpStream,
@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::tls::{files, pem};
+use crate::tls::authorities;
 
 /// For one request, from its name's resolution to the last byte of the answer.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -44,7 +44,8 @@ impl Wire {
     /// Trusts the authorities in a PEM file or, without one, the system's.
     pub(super) async fn new(trusted: Option<&Path>) -> Result<Self, String> {
         let trusted = trusted.map(Path::to_owned);
-        let roots = spawn_blocking(move || roots(trusted)).await.map_err(|error| error.to_string())??;
+        let roots = spawn_blocking(move || authorities(trusted.as_deref())).await.map_err(|error| error.to_string())?;
+        let roots = roots.map_err(|wrong| format!("{wrong} (`http.tls.letsencrypt.ca`)"))?;
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -144,30 +145,6 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
     }
     let date = SystemTime::from(OffsetDateTime::parse(text, &Rfc2822).ok()?);
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-fn roots(trusted: Option<PathBuf>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    match trusted {
-        Some(path) => {
-            let text = files::read(&path).map_err(|error| error.to_string())?;
-            let certificates = pem::certificates(&path, &text).map_err(|error| error.to_string())?;
-            if roots.add_parsable_certificates(certificates).0 == 0 {
-                return Err(format!("{}: none of the certificates in it can be an authority", path.display()));
-            }
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            if roots.add_parsable_certificates(found.certs).0 == 0 {
-                return Err(
-                    "this system trusts no authority, so the one that certificates are ordered from cannot be verified: \
-                     install ca-certificates, set SSL_CERT_FILE, or name a file as `http.tls.letsencrypt.ca`"
-                        .to_owned(),
-                );
-            }
-        }
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]

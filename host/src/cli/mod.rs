@@ -24,7 +24,7 @@ pub use self::{
     ambient::Ambient,
     args::{Cli, Command, ConfigCommand, Serve},
     collect::{Collect, GarbageCollect},
-    guest::{GuestCommand, GuestCompile},
+    guest::{GuestCommand, GuestCompile, GuestPull, GuestPush, Way},
     htpasswd::Htpasswd,
     plan::{FirstRun, Plan, PlanError, plan},
     tls::{CheckArgs, TlsCommand, TrustArgs},

@@ -4,8 +4,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    model::{Limits, Remember, Sandbox},
+    model::{Limits, ModuleAt, Oci, Remember, Sandbox},
     node::Node,
+    policies::ARTIFACT,
     read::{DAY, MIB, MOST, Reader},
     report::Shown,
 };
@@ -74,11 +75,32 @@ impl Reader<'_> {
         digests
     }
 
+    /// The name of a module that comes from a registry.
+    pub(super) fn artifact(&mut self, path: &str, text: &str) -> String {
+        let pinned = text.rsplit_once("@sha256:").is_some_and(|(_, hex)| {
+            hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        });
+        if !pinned {
+            let message = format!(
+                "`{path}`: `{}` is to be pinned by the digest of its manifest, oci://registry/repository@sha256:…, as \
+                 `skerry guest push` prints it: whoever moves a tag would decide what runs here",
+                Shown(text)
+            );
+            self.problem(path, message);
+        }
+        text.to_owned()
+    }
+
     pub(super) fn sandbox(&mut self) -> Sandbox {
         let hour = Duration::from_secs(3600);
-        let registry = self.text("sandbox.registry");
+        let registry = self.text("sandbox.registry").to_owned();
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         Sandbox {
-            registry: (!registry.is_empty()).then(|| PathBuf::from(registry)),
+            registry: match registry.starts_with(ARTIFACT) {
+                true => Some(ModuleAt::Artifact(self.artifact("sandbox.registry", &registry))),
+                false => path(&registry).map(ModuleAt::File),
+            },
+            oci: Oci { ca: path(self.text("sandbox.oci.ca")), credentials: path(self.text("sandbox.oci.credentials")) },
             precompiled: self.digests("sandbox.precompiled"),
             // wasm32 has no more than 4 GiB.
             memory: self.size("sandbox.memory", MIB, 4096 * MIB),

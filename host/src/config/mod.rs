@@ -38,8 +38,8 @@ pub use self::{
     keys::keys,
     model::{
         Certificates, ClientAuth, Config, Debug, FileCheck, Grant, Health, Http, LetsEncrypt, Level, Limits, Log,
-        LogFormat, Period, Policy, PolicyModule, Purge, Remember, Sandbox, Secret, Storage, TcpCheck, Tls, TlsVersion,
-        World,
+        LogFormat, ModuleAt, Oci, Period, Policy, PolicyModule, Purge, Remember, Sandbox, Secret, Storage, TcpCheck,
+        Tls, TlsVersion, World,
     },
     policies::BUILT_IN as BUILT_IN_POLICIES,
     report::{ConfigError, Origin, Problem, Warning},

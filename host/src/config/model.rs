@@ -348,7 +348,9 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandbox {
     /// A component in place of the built-in one.
-    pub registry: Option<PathBuf>,
+    pub registry: Option<ModuleAt>,
+    /// How modules come from registries.
+    pub oci: Oci,
     /// Digests of compiled modules that may run, as `sha256:` and hexadecimal
     /// digits.
     pub precompiled: Vec<String>,
@@ -419,6 +421,27 @@ pub enum PolicyModule {
     BuiltIn(String),
     /// A component.
     File(PathBuf),
+    /// `oci://registry/repository@sha256:…`.
+    Artifact(String),
+}
+
+/// `sandbox.registry`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModuleAt {
+    /// A component.
+    File(PathBuf),
+    /// `oci://registry/repository@sha256:…`.
+    Artifact(String),
+}
+
+/// `sandbox.oci`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oci {
+    /// The authorities that those registries are trusted by; the system's
+    /// where it is not set.
+    pub ca: Option<PathBuf>,
+    /// A `config.json` of docker.
+    pub credentials: Option<PathBuf>,
 }
 
 /// `policies[].world`.

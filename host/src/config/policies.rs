@@ -19,6 +19,9 @@ use super::{
 /// The policies that are built in.
 pub const BUILT_IN: [&str; 5] = ["access", "htpasswd", "immutable-tags", "name-rules", "token"];
 
+/// How a module's name begins that comes from a registry.
+pub(super) const ARTIFACT: &str = "oci://";
+
 /// More are a mistake.
 const MOST: usize = 16;
 
@@ -115,6 +118,11 @@ impl Reader<'_> {
             ("", PolicyModule::File(path)) => {
                 path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
             }
+            ("", PolicyModule::Artifact(name)) => {
+                let repository = name.split('@').next().unwrap_or_default();
+                let last = repository.rsplit('/').next().unwrap_or_default();
+                last.split(':').next().unwrap_or_default().to_owned()
+            }
             (name, _) => name.to_owned(),
         };
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -151,9 +159,14 @@ impl Reader<'_> {
         if BUILT_IN.contains(&text) {
             return Some(PolicyModule::BuiltIn(text.to_owned()));
         }
+        if text.starts_with(ARTIFACT) {
+            return Some(PolicyModule::Artifact(self.artifact("policies", text)));
+        }
         let known = BUILT_IN.join(", ");
         let message = match text {
-            "" => format!("an item of `policies` has no `module`: one of {known}, or the path of a .wasm file"),
+            "" => format!(
+                "an item of `policies` has no `module`: one of {known}, the path of a .wasm file, or oci://registry/repository@sha256:…"
+            ),
             path if path.contains('/') || path.ends_with(".wasm") => {
                 return Some(PolicyModule::File(PathBuf::from(path)));
             }

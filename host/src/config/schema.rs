@@ -474,6 +474,7 @@ const LIMITS: &[Field] = &[
 const SANDBOX: &[Field] = &[
     ours("registry", Kind::Text),
     ours("precompiled", Kind::List(&Kind::Text)),
+    ours("oci", Kind::Section(&[ours("ca", Kind::Text), ours("credentials", Kind::Text)])),
     ours("memory", Kind::Size),
     ours("table_elements", Kind::Integer),
     ours("time", Kind::Duration),

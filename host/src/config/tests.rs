@@ -487,7 +487,8 @@ fn typed_values() {
         (config.limits.manifest, config.limits.body_in_memory, config.limits.object_in_memory),
         (8 << 20, 8 << 20, 8 << 20)
     );
-    assert_eq!(config.sandbox.registry.as_ref().unwrap().to_str(), Some("/m.wasm"));
+    let module = config.sandbox.registry.as_ref();
+    assert_eq!(module, Some(&super::model::ModuleAt::File("/m.wasm".into())));
 }
 
 #[test]

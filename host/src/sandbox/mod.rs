@@ -19,6 +19,7 @@ mod marks;
 mod meter;
 mod module;
 mod output;
+mod own;
 mod policy;
 mod recall;
 mod state;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ServeError, map, open, runtime, start_with};
+use super::{ServeError, artifacts::Artifacts, map, open, runtime, start_with};
 use crate::{cli::Collect, sandbox::Limits, storage::Storage};
 
 /// Why garbage was not collected, or not all of it.
@@ -58,7 +58,8 @@ async fn run(asked: &Collect) -> Result<(), CollectError> {
         object_in_memory: 16 << 20,
         ..map::limits(config)
     };
-    let sandbox = start_with(config, limits, Arc::clone(&storage), Vec::new(), None).await?;
+    let artifacts = Artifacts::of_registry(config, &storage).await?;
+    let sandbox = start_with(config, limits, Arc::clone(&storage), &artifacts, Vec::new(), None).await?;
     let collection = map::collection(asked);
     let mut out = io::BufWriter::new(io::stdout());
     let outcome = sandbox

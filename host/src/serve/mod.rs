@@ -4,6 +4,7 @@
 //! opened once. Nothing behind it sees a path again.
 
 mod acme;
+mod artifacts;
 mod collect;
 mod guest;
 mod health;
@@ -28,7 +29,7 @@ use tokio::{
 use crate::{
     acme::CacheError,
     cli::Plan,
-    config::{Config, Listen},
+    config::{Config, Listen, ModuleAt},
     metrics::Metrics,
     remember,
     sandbox::{self, LoadError, ModuleFile, PolicySource, Sandbox, StartError},
@@ -36,7 +37,7 @@ use crate::{
     storage::{Directory, Durability, Failure, Storage, Trust},
 };
 
-use self::{acme::Ordering, notify::Manager};
+use self::{acme::Ordering, artifacts::Artifacts, notify::Manager};
 pub use self::{
     collect::{CollectError, collect},
     guest::All,
@@ -97,6 +98,14 @@ pub enum ServeError {
     /// Something that a policy is to have.
     #[error("{0}")]
     Policy(String),
+    /// A module that is to come from a registry.
+    #[error("the module {name} cannot be had: {cause}")]
+    Artifact {
+        /// What the configuration calls it.
+        name: String,
+        /// Why.
+        cause: String,
+    },
     /// The sandbox does not start.
     #[error(transparent)]
     Sandbox(#[from] StartError),
@@ -142,7 +151,8 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     let ordering = if plan.tls.is_some() { Ordering::prepare(config)? } else { None };
 
     let storage = open(config)?;
-    let sandbox = start(config, Arc::clone(&storage)).await?;
+    let artifacts = Artifacts::of(config, &storage).await?;
+    let sandbox = start(config, Arc::clone(&storage), &artifacts).await?;
     let metrics = Arc::new(Metrics::new());
     meters::register(&metrics, &sandbox, &storage);
     let health = Health::new();
@@ -155,7 +165,7 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     });
 
     let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics);
-    let forgetting = forget_on_hangup(plan, &sandbox)?;
+    let forgetting = forget_on_hangup(plan, &sandbox, artifacts)?;
     let challenges = ordering.as_ref().map(Ordering::challenges);
     let (source, renewal) = tls::renewed(plan, reloads, challenges, &metrics);
     let ordering = ordering.map(|ordering| ordering.start(&metrics));
@@ -187,7 +197,7 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
 /// SIGHUP says that something outside has changed: nothing is relied on that
 /// was remembered, and policies are loaded anew, with their secrets. (A first
 /// run ends by it: see `tls::Reloads`.)
-fn forget_on_hangup(plan: &Plan, sandbox: &Arc<Sandbox>) -> Result<AbortHandle, ServeError> {
+fn forget_on_hangup(plan: &Plan, sandbox: &Arc<Sandbox>, artifacts: Artifacts) -> Result<AbortHandle, ServeError> {
     let sandbox = Arc::clone(sandbox);
     let config = plan.config.clone();
     let mut hangups = match plan.first_run {
@@ -200,15 +210,15 @@ fn forget_on_hangup(plan: &Plan, sandbox: &Arc<Sandbox>) -> Result<AbortHandle, 
         {
             sandbox.forget();
             if !config.policies.is_empty() {
-                reload_policies(&config, &sandbox).await;
+                reload_policies(&config, &sandbox, &artifacts).await;
             }
         }
     });
     Ok(forgetting.abort_handle())
 }
 
-async fn reload_policies(config: &Config, sandbox: &Sandbox) {
-    let reloaded = match policies::sources(config) {
+async fn reload_policies(config: &Config, sandbox: &Sandbox, artifacts: &Artifacts) {
+    let reloaded = match policies::sources(config, artifacts) {
         Ok(sources) => sandbox.set_policies(sources).await.map_err(|cause| cause.to_string()),
         Err(cause) => Err(cause.to_string()),
     };
@@ -244,7 +254,7 @@ fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
     Ok(storage)
 }
 
-async fn start(config: &Config, storage: Arc<Directory>) -> Result<Arc<Sandbox>, ServeError> {
+async fn start(config: &Config, storage: Arc<Directory>, artifacts: &Artifacts) -> Result<Arc<Sandbox>, ServeError> {
     let remember = map::remember(config);
     if remember.is_some() && storage.trust() == Trust::Nothing {
         tracing::warn!(
@@ -252,20 +262,22 @@ async fn start(config: &Config, storage: Arc<Directory>) -> Result<Arc<Sandbox>,
              to it, set storage.filesystem.exclusive"
         );
     }
-    let policies = policies::sources(config)?;
-    start_with(config, map::limits(config), storage, policies, remember.as_ref()).await
+    let policies = policies::sources(config, artifacts)?;
+    start_with(config, map::limits(config), storage, artifacts, policies, remember.as_ref()).await
 }
 
 async fn start_with(
     config: &Config,
     limits: sandbox::Limits,
     storage: Arc<Directory>,
+    artifacts: &Artifacts,
     policies: Vec<PolicySource>,
     remember: Option<&remember::Options>,
 ) -> Result<Arc<Sandbox>, ServeError> {
     let module = match &config.sandbox.registry {
         None => None,
-        Some(path) => {
+        Some(ModuleAt::Artifact(name)) => Some(artifacts.file(name)),
+        Some(ModuleAt::File(path)) => {
             let read = map::module(path);
             let bytes =
                 read.map_err(|cause| StartError::Load(LoadError::Read { path: path.display().to_string(), cause }))?;

@@ -11,7 +11,7 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use rustix::fs::OFlags;
 
-use super::{ServeError, map};
+use super::{ServeError, artifacts::Artifacts, map};
 use crate::{
     config::{self, Config, Policy, PolicyModule, Secret},
     sandbox::{self, LoadError, ModuleFile, PolicyOrigin, PolicySource, StartError, World},
@@ -22,12 +22,13 @@ use crate::{
 const SECRET: u64 = 64 << 10;
 
 /// All of them, in order, with what the files say now.
-pub fn sources(config: &Config) -> Result<Vec<PolicySource>, ServeError> {
-    config.policies.iter().map(|policy| source(config, policy)).collect()
+pub fn sources(config: &Config, artifacts: &Artifacts) -> Result<Vec<PolicySource>, ServeError> {
+    config.policies.iter().map(|policy| source(config, artifacts, policy)).collect()
 }
 
-fn source(config: &Config, policy: &Policy) -> Result<PolicySource, ServeError> {
+fn source(config: &Config, artifacts: &Artifacts, policy: &Policy) -> Result<PolicySource, ServeError> {
     let module = match &policy.module {
+        PolicyModule::Artifact(name) => PolicyOrigin::File(artifacts.file(name)),
         PolicyModule::BuiltIn(name) => PolicyOrigin::BuiltIn(name.clone()),
         PolicyModule::File(path) => {
             let read = |cause| LoadError::Read { path: path.display().to_string(), cause };
@@ -144,7 +145,7 @@ mod tests {
                 secret.display()
             );
             let loaded = config::load(config::Source::text("config.yml", text), std::iter::empty());
-            sources(&loaded.unwrap().0)
+            sources(&loaded.unwrap().0, &Artifacts::default())
         };
         let sources = policy(&file, &file).unwrap();
         let [users, access] = sources.as_slice() else { panic!("two policies") };

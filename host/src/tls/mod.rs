@@ -4,6 +4,7 @@
 //! What is handed out is an `Arc<ServerConfig>`: who accepts connections takes
 //! a new one for each, so that it can be swapped while connections go on.
 
+mod authorities;
 mod cached;
 pub mod check;
 mod client;
@@ -26,6 +27,7 @@ pub mod trust;
 mod tests;
 
 pub use self::{
+    authorities::authorities,
     cached::{Cached, cached, examine},
     client::ClientCertificate,
     error::TlsError,

@@ -1,10 +1,14 @@
 //! `guest`: modules of one's own; a file for each command.
 
+mod artifact;
 mod compile;
 
 use clap::Subcommand;
 
-pub use self::compile::GuestCompile;
+pub use self::{
+    artifact::{GuestPull, GuestPush, Way},
+    compile::GuestCompile,
+};
 
 /// What to do with a module.
 #[derive(Debug, Subcommand)]
@@ -16,4 +20,12 @@ pub enum GuestCommand {
     /// and this very version of skerry: it runs only where
     /// `sandbox.precompiled` lists its digest, which is printed.
     Compile(GuestCompile),
+    /// Push a module to a registry, as an OCI artifact.
+    ///
+    /// In the layout that `wkg` and other tools for WebAssembly read. The
+    /// digest is printed by which a configuration names it; the same module
+    /// has the same digest whenever it is pushed.
+    Push(GuestPush),
+    /// Pull a module from a registry, verified.
+    Pull(GuestPull),
 }

@@ -1,5 +1,6 @@
 //! What is done with modules beside serving them; a file for each command.
 
+mod artifact;
 mod compile;
 
 use std::error::Error;
@@ -20,9 +21,11 @@ impl Rooms for All {
         super::collect(asked).map_err(|error: CollectError| error.into())
     }
 
-    fn guest(&self, asked: &GuestCommand, _: &Ambient) -> Result<Said, Box<dyn Error>> {
+    fn guest(&self, asked: &GuestCommand, ambient: &Ambient) -> Result<Said, Box<dyn Error>> {
         Ok(match asked {
             GuestCommand::Compile(asked) => compile::compile(asked)?.into(),
+            GuestCommand::Push(asked) => artifact::push(asked, ambient)?.into(),
+            GuestCommand::Pull(asked) => artifact::pull(asked, ambient)?.into(),
         })
     }
 }
