@@ -10,6 +10,7 @@ use std::{
     process::{Command, exit},
 };
 
+use miniz_oxide::deflate::compress_to_vec_zlib;
 use wasmtime::Engine;
 
 #[path = "src/sandbox/compile.rs"]
@@ -30,13 +31,18 @@ fn main() {
     require_target();
     let target = env::var("TARGET").expect("set by cargo");
     println!("cargo::rustc-env=SKERRY_TARGET={target}");
-    precompile(&build_guest(&root, &out, "skerry-registry"), &target, &out.join("registry.cwasm"));
-    let mut table =
-        String::from("/// Name and code of each policy that is built in.\nstatic POLICIES: &[(&str, &[u8])] = &[\n");
+    let code = precompile(&build_guest(&root, &out, "skerry-registry"), &target);
+    fs::write(out.join("registry.cwasm"), code).expect("OUT_DIR is writable");
+    let mut table = String::from(
+        "/// Of each policy that is built in its name, its code (zlib), and the length of that.\nstatic POLICIES: &[(&str, &[u8], usize)] = &[\n",
+    );
     for name in policies(&root) {
-        let code = out.join(format!("policy-{name}.cwasm"));
-        precompile(&build_guest(&root, &out, &format!("skerry-policy-{name}")), &target, &code);
-        table.push_str(&format!("    ({name:?}, include_bytes!({code:?})),\n"));
+        let packed = out.join(format!("policy-{name}.cwasm.z"));
+        let code = precompile(&build_guest(&root, &out, &format!("skerry-policy-{name}")), &target);
+        // Most of them are never used, and half of a program that is to be
+        // small would be theirs.
+        fs::write(&packed, compress_to_vec_zlib(&code, 9)).expect("OUT_DIR is writable");
+        table.push_str(&format!("    ({name:?}, include_bytes!({packed:?}), {}),\n", code.len()));
     }
     table.push_str("];\n");
     fs::write(out.join("policies.rs"), table).expect("OUT_DIR is writable");
@@ -51,13 +57,13 @@ fn policies(root: &Path) -> Vec<String> {
     names
 }
 
-fn precompile(component: &Path, target: &str, to: &Path) {
+fn precompile(component: &Path, target: &str) -> Vec<u8> {
     let bytes = fs::read(component).expect("the guest was just built");
     let precompiled = compile::settings(Some(target))
         .and_then(|mut settings| Engine::new(settings.cranelift_nan_canonicalization(true)))
         .and_then(|engine| engine.precompile_component(&bytes));
     match precompiled {
-        Ok(code) => fs::write(to, code).expect("OUT_DIR is writable"),
+        Ok(code) => code,
         Err(cause) => fail(&format!("the guest {} does not compile for {target}: {cause:#}", component.display())),
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use wasmtime::{
     Engine,
     component::{Component, Linker},
@@ -27,7 +28,7 @@ use crate::{
 /// The built-in module, compiled by the build script.
 static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm"));
 
-// `POLICIES`: name and code of each policy that is built in, likewise.
+// `POLICIES`: what is built in beside it, likewise.
 include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 
 /// A module that can be instantiated for each request.
@@ -137,13 +138,19 @@ pub fn built_in(engine: &Engine) -> Result<Component, LoadError> {
 
 /// Names of the policies that are built in.
 pub fn policies() -> impl Iterator<Item = &'static str> {
-    POLICIES.iter().map(|(name, _)| *name)
+    POLICIES.iter().map(|(name, ..)| *name)
 }
 
 /// A policy that is built in, by its name.
 pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadError> {
-    match POLICIES.iter().find(|(known, _)| *known == name) {
-        Some((_, code)) => part_of_this_binary(engine, code),
+    match POLICIES.iter().find(|(known, ..)| *known == name) {
+        Some((_, packed, length)) => {
+            let code = decompress_to_vec_zlib_with_limit(packed, *length).map_err(|error| LoadError::Invalid {
+                path: "that is built in".into(),
+                cause: wasmtime::Error::msg(error.to_string()),
+            })?;
+            part_of_this_binary(engine, &code)
+        }
         None => {
             let known: Vec<_> = policies().collect();
             Err(LoadError::Unknown { name: name.to_owned(), known: known.join(", ") })
@@ -151,8 +158,9 @@ pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadErr
     }
 }
 
-/// For nothing but what `include_bytes!` took in from the build script.
-fn part_of_this_binary(engine: &Engine, code: &'static [u8]) -> Result<Component, LoadError> {
+/// For nothing but what `include_bytes!` took in from the build script, packed
+/// or not.
+fn part_of_this_binary(engine: &Engine, code: &[u8]) -> Result<Component, LoadError> {
     // SAFETY: these bytes were made by the build script of this very binary
     // with `Engine::precompile_component`, and are part of it.
     #[allow(unsafe_code, reason = "the one place where native code is taken over")]
