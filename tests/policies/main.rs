@@ -14,5 +14,6 @@ mod pulls;
 mod remembered;
 mod repositories;
 mod rules;
+mod signatures;
 mod storage;
 mod tokens;
