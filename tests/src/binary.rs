@@ -72,5 +72,5 @@ pub fn guest(package: &str) -> PathBuf {
         .status()
         .expect("cargo starts");
     assert!(status.success(), "the guest {package} does not build");
-    target.join("wasm32-wasip2/guest").join(package).with_extension("wasm")
+    target.join("wasm32-wasip2/guest").join(package.replace('-', "_")).with_extension("wasm")
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{collect::GarbageCollect, guest::GuestCommand, htpasswd::Htpasswd, tls::TlsCommand};
+use super::{admin::AdminCommand, collect::GarbageCollect, guest::GuestCommand, htpasswd::Htpasswd, tls::TlsCommand};
 
 /// An OCI registry for the edge: control in WebAssembly, bytes in native code.
 #[derive(Debug, Parser)]
@@ -47,6 +47,14 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: GuestCommand,
+    },
+    /// Look at the modules of a running server, and put others in force.
+    ///
+    /// It is asked by its Unix socket: set `admin.socket`.
+    Admin {
+        /// What to ask.
+        #[command(subcommand)]
+        command: AdminCommand,
     },
     /// Make a line for a password file: `htpasswd -Bbn USER PASSWORD`.
     Htpasswd(Htpasswd),

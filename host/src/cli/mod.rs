@@ -1,6 +1,7 @@
 //! Commands: from what the process was given (arguments, environment, files)
 //! to a [`Plan`] that needs none of it any more.
 
+mod admin;
 mod ambient;
 mod args;
 mod banner;
@@ -21,6 +22,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use self::names::Called;
 pub use self::{
+    admin::{AdminCommand, Asked, Status, Swap},
     ambient::Ambient,
     args::{Cli, Command, ConfigCommand, Serve},
     collect::{Collect, GarbageCollect},
@@ -114,6 +116,7 @@ pub fn main(rooms: &dyn Rooms) -> ExitCode {
             Err(error) => refuse(&error),
         },
         Command::Guest { command } => told(rooms.guest(&command, &ambient)),
+        Command::Admin { command } => admin::run(&command, &ambient),
         Command::Tls { command } => tls::run(&command, &ambient),
         Command::Htpasswd(args) => match args.line(std::io::stdin()) {
             Ok(line) => {

@@ -9,6 +9,7 @@
 //! its secrets (`emit`).
 
 mod address;
+mod admin;
 mod bounds;
 mod check;
 mod emit;
@@ -37,9 +38,9 @@ pub use self::{
     environment::CONFIGURATION_PATH,
     keys::keys,
     model::{
-        Certificates, ClientAuth, Config, Debug, FileCheck, Grant, Health, Http, LetsEncrypt, Level, Limits, Log,
-        LogFormat, ModuleAt, Oci, Period, Policy, PolicyModule, Purge, Remember, Sandbox, Secret, Storage, TcpCheck,
-        Tls, TlsVersion, World,
+        Admin, Certificates, ClientAuth, Config, Debug, FileCheck, Grant, Health, Http, LetsEncrypt, Level, Limits,
+        Log, LogFormat, ModuleAt, Oci, Period, Policy, PolicyModule, Purge, Remember, Remote, Sandbox, Secret, Storage,
+        TcpCheck, Tls, TlsVersion, World,
     },
     policies::BUILT_IN as BUILT_IN_POLICIES,
     report::{ConfigError, Origin, Problem, Warning},

@@ -26,6 +26,8 @@ pub struct Config {
     pub remember: Option<Remember>,
     /// Who may do what, and what may be stored: asked in this order.
     pub policies: Vec<Policy>,
+    /// Where modules can be swapped.
+    pub admin: Admin,
     /// All keys with their places, defaults filled in.
     pub(super) effective: Node,
 }
@@ -42,6 +44,7 @@ impl fmt::Debug for Config {
             .field("sandbox", &self.sandbox)
             .field("remember", &self.remember)
             .field("policies", &self.policies)
+            .field("admin", &self.admin)
             .finish_non_exhaustive()
     }
 }
@@ -388,6 +391,29 @@ pub struct Remember {
     /// How long what an answer rests on must have been left alone, where
     /// others write too.
     pub age: Duration,
+}
+
+/// `admin`: where modules can be looked at and swapped; by default nowhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// The path of a Unix socket.
+    pub socket: Option<PathBuf>,
+    /// An address, for those whom an authority vouches for.
+    pub remote: Option<Remote>,
+}
+
+/// `admin.addr` and `admin.tls`: there is none without certificates of both
+/// sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Where it listens.
+    pub listen: Listen,
+    /// PEM: the leaf, then its chain.
+    pub certificate: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+    /// PEM: what client certificates are verified against; at least one.
+    pub client_cas: Vec<PathBuf>,
 }
 
 /// One of `policies`, or what `auth` asks for.

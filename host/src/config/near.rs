@@ -28,11 +28,11 @@ pub(super) fn word<'a>(name: &str, among: &[&'a str]) -> Option<&'a str> {
 
 /// Where else in the configuration a name is known, if in one place only.
 pub(super) fn elsewhere(name: &str) -> Option<String> {
-    fn search(kind: &Kind, path: &mut Vec<&'static str>, name: &str, found: &mut Vec<String>) {
+    fn search(kind: &Kind, path: &mut Vec<&'static str>, name: &str, found: &mut Vec<(bool, String)>) {
         for field in fields(kind) {
             path.push(field.name);
             if field.name == name {
-                found.push(path.join("."));
+                found.push((field.ours, path.join(".")));
             }
             search(&field.kind, path, name, found);
             path.pop();
@@ -40,7 +40,11 @@ pub(super) fn elsewhere(name: &str) -> Option<String> {
     }
     let mut found = Vec::new();
     search(&ROOT, &mut Vec::new(), name, &mut found);
-    if found.len() == 1 { found.pop() } else { None }
+    // What people know is distribution's.
+    if found.iter().any(|(ours, _)| !ours) {
+        found.retain(|(ours, _)| !ours);
+    }
+    if found.len() == 1 { found.pop().map(|(_, path)| path) } else { None }
 }
 
 fn folded(name: &str) -> String {

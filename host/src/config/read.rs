@@ -33,7 +33,8 @@ pub(super) fn config(effective: Node, report: &mut Report) -> Config {
     let sandbox = reader.sandbox();
     let remember = reader.remember();
     let policies = reader.policies();
-    Config { log, http, storage, health, limits, sandbox, remember, policies, effective }
+    let admin = reader.admin();
+    Config { log, http, storage, health, limits, sandbox, remember, policies, admin, effective }
 }
 
 pub(super) struct Reader<'a> {
@@ -114,7 +115,7 @@ impl<'a> Reader<'a> {
         Log { level, format, access: !self.flag("log.accesslog.disabled"), fields: fields.collect() }
     }
 
-    fn listen(&mut self, net: &str, path: &str) -> Listen {
+    pub(super) fn listen(&mut self, net: &str, path: &str) -> Listen {
         let addr = self.text(path);
         Listen::parse(net, addr).unwrap_or_else(|error| {
             let message = format!("`{path}` is to be {error}, not `{}`", Shown(addr));

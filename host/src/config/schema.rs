@@ -154,6 +154,7 @@ pub(super) static ROOT: Kind = Kind::Section(&[
     key("limits", "Limits", Kind::Section(LIMITS)),
     key("sandbox", "Sandbox", Kind::Section(SANDBOX)),
     key("remember", "Remember", Kind::Section(REMEMBER)),
+    key("admin", "Admin", Kind::Section(ADMIN)),
 ]);
 
 /// `auth`.
@@ -495,6 +496,20 @@ const REMEMBER: &[Field] = &[
     ours("bytes", Kind::Size),
     ours("answer", Kind::Size),
     ours("age", Kind::Duration),
+];
+
+/// Said in `defaults.yml`.
+const ADMIN: &[Field] = &[
+    ours("socket", Kind::Text),
+    ours("addr", Kind::Text),
+    ours(
+        "tls",
+        Kind::Section(&[
+            ours("certificate", Kind::Text),
+            ours("key", Kind::Text),
+            ours("clientcas", Kind::List(&Kind::Text)),
+        ]),
+    ),
 ];
 
 /// The fields of a kind that has known names.

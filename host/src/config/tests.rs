@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -728,5 +728,28 @@ fn authentication_as_in_distribution() {
     ] {
         let warnings = try_load(&with(keys), &[]).unwrap().1;
         assert!(warnings.iter().any(|given| given.to_string().contains(warning)), "{keys}: {warnings:?}");
+    }
+}
+
+#[test]
+fn nobody_reaches_the_admin_endpoint_unless_it_is_set() {
+    assert_eq!(loaded("version: 0.1\n", &[]).admin, Admin::default());
+    let config = loaded(&with("admin: {socket: /run/skerry/admin.sock}\n"), &[]);
+    assert_eq!(config.admin.socket.as_deref(), Some(Path::new("/run/skerry/admin.sock")));
+    let tls = "tls: {certificate: c, key: k, clientcas: [a]}";
+    let remote = loaded(&with(&format!("admin: {{addr: ':5002', {tls}}}\n")), &[]).admin.remote.unwrap();
+    assert_eq!((remote.listen.port, remote.client_cas.len()), (5002, 1));
+    let needs = "`admin.addr` needs `admin.tls.certificate`, `admin.tls.key` and `admin.tls.clientcas`";
+    for (text, says) in [
+        ("{addr: ':5002'}", needs),
+        ("{addr: '127.0.0.1:5002', tls: {certificate: c, key: k}}", needs),
+        ("{addr: ':5002', tls: {clientcas: [a]}}", needs),
+        ("{addr: ':5002', tls: {certificate: c, key: k, clientcas: ['']}}", needs),
+        ("{tls: {certificate: c}}", "`admin.tls` is set, and `admin.addr` is not"),
+        (&format!("{{addr: ':5000', {tls}}}"), "`admin.addr` and `http.addr` are the same"),
+        (&format!("{{socket: {}}}", "/x".repeat(60)), "`admin.socket` is to be the path of a socket"),
+    ] {
+        let error = try_load(&with(&format!("admin: {text}\n")), &[]).unwrap_err();
+        assert!(error.problems.iter().any(|problem| problem.message.starts_with(says)), "{text}: {error:?}");
     }
 }

@@ -37,6 +37,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use wasmtime::{Engine, Store, component::Linker};
 
 use self::{
@@ -80,6 +81,7 @@ pub struct Shared {
 /// A registry module, ready to answer requests.
 pub struct Sandbox {
     engine: Engine,
+    linker: Linker<State>,
     shared: Arc<Shared>,
     memory: Option<Memory<Checked>>,
     module: Arc<RwLock<Arc<Module>>>,
@@ -87,6 +89,8 @@ pub struct Sandbox {
     policies: RwLock<Option<Arc<Policies>>>,
     /// Instances that all policies together may be in.
     policy_slots: u32,
+    /// As many permits: chains that were replaced may still run.
+    policy_instances: Arc<Semaphore>,
     failed: AtomicU64,
     refused: AtomicU64,
     guest_nanos: AtomicU64,
@@ -173,20 +177,34 @@ impl Sandbox {
         let linker = imports::linker(&engine).map_err(StartError::Engine)?;
         let module = Arc::new(RwLock::new(Arc::new(load(&engine, &linker, &shared, module).await?)));
         let teller = Teller::new(engine.clone(), Arc::clone(&shared), Arc::clone(&module), fact_slots);
+        let policy_instances = Arc::new(Semaphore::new(usize::try_from(policy_slots).unwrap_or(usize::MAX)));
         let sandbox = Self {
             engine,
+            linker,
             shared,
             memory,
             module,
             teller: Arc::new(teller),
             policies: RwLock::new(None),
             policy_slots,
+            policy_instances,
             failed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             guest_nanos: AtomicU64::new(0),
         };
         sandbox.set_policies(policies).await?;
         Ok(sandbox)
+    }
+
+    /// Puts another module (the built-in one if none is given) in the place of
+    /// the one that there is, between two requests: those that have begun go on
+    /// with the old one, and no answer of the old one is given for a new one.
+    /// If it cannot be used, all stays as it was.
+    pub async fn set_module(&self, file: Option<ModuleFile>) -> Result<(), LoadError> {
+        let module = load(&self.engine, &self.linker, &self.shared, file).await?;
+        *self.module.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(module);
+        self.forget();
+        Ok(())
     }
 
     /// Puts other policies in the place of those that there are, between two
@@ -207,6 +225,7 @@ impl Sandbox {
             ticker: self.shared.ticker.clone(),
             seed: self.shared.seed,
             teller: Arc::clone(&self.teller),
+            instances: Arc::clone(&self.policy_instances),
         };
         let policies = Policies::load(common, sources).await?;
         let policies = (!policies.is_empty()).then(|| Arc::new(policies));
@@ -253,8 +272,8 @@ impl Sandbox {
         self.memory.as_ref().map(Memory::counts)
     }
 
-    /// Forgets all answers. Whoever puts another module in the place of this
-    /// one, or lets it see another configuration, calls this afterwards.
+    /// Forgets all answers. Whoever lets a module see another configuration
+    /// calls this afterwards.
     pub fn forget(&self) {
         if let Some(memory) = &self.memory {
             memory.forget();
@@ -391,10 +410,17 @@ async fn load(
     file: Option<ModuleFile>,
 ) -> Result<Module, LoadError> {
     let (component, path) = match file {
-        Some(file) => (module::component(engine, &file)?, file.path.display().to_string()),
+        Some(file) => {
+            // It takes long, and requests may be served meanwhile.
+            let compiled = tokio::task::block_in_place(|| module::component(engine, &file));
+            (compiled?, file.path.display().to_string())
+        }
         None => (module::built_in(engine)?, "that is built in".to_owned()),
     };
     let (pre, inventory) = module::link(linker, &component, &path)?;
+    // Others may need all slots that there are.
+    let busy = || LoadError::Start { path: path.clone(), cause: "every instance is busy".into() };
+    let _permit = shared.instances.admit().await.ok_or_else(busy)?;
     let mut answers = std::collections::HashMap::new();
     for kind in HostFailure::ALL {
         let answer = failure_answer(engine, shared, &pre, kind).await;

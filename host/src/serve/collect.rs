@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ServeError, artifacts::Artifacts, map, open, runtime, start_with};
+use super::{ServeError, artifacts::Artifacts, map, modules, open, runtime, start_with};
 use crate::{cli::Collect, sandbox::Limits, storage::Storage};
 
 /// Why garbage was not collected, or not all of it.
@@ -59,7 +59,8 @@ async fn run(asked: &Collect) -> Result<(), CollectError> {
         ..map::limits(config)
     };
     let artifacts = Artifacts::of_registry(config, &storage).await?;
-    let sandbox = start_with(config, limits, Arc::clone(&storage), &artifacts, Vec::new(), None).await?;
+    let registry = modules::registry(config, &artifacts).map_err(ServeError::from)?;
+    let sandbox = start_with(config, limits, Arc::clone(&storage), (registry, Vec::new()), None).await?;
     let collection = map::collection(asked);
     let mut out = io::BufWriter::new(io::stdout());
     let outcome = sandbox

@@ -4,6 +4,7 @@
 //! opened once. Nothing behind it sees a path again.
 
 mod acme;
+mod admin;
 mod artifacts;
 mod collect;
 mod guest;
@@ -11,6 +12,7 @@ mod health;
 mod inherited;
 mod map;
 mod meters;
+mod modules;
 mod native;
 mod notify;
 mod policies;
@@ -23,21 +25,21 @@ use cap_std::{ambient_authority, fs::Dir};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    task::AbortHandle,
+    task::JoinSet,
 };
 
 use crate::{
     acme::CacheError,
     cli::Plan,
-    config::{Config, Listen, ModuleAt},
+    config::{Config, Listen},
     metrics::Metrics,
     remember,
-    sandbox::{self, LoadError, ModuleFile, PolicySource, Sandbox, StartError},
+    sandbox::{self, ModuleFile, PolicySource, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
     storage::{Directory, Durability, Failure, Storage, Trust},
 };
 
-use self::{acme::Ordering, artifacts::Artifacts, notify::Manager};
+use self::{acme::Ordering, admin::Doors, artifacts::Artifacts, modules::Modules, notify::Manager};
 pub use self::{
     collect::{CollectError, collect},
     guest::All,
@@ -95,6 +97,17 @@ pub enum ServeError {
     /// The directory of ordered certificates.
     #[error("`http.tls.letsencrypt.cachefile`: {0}")]
     Cache(#[from] CacheError),
+    /// The admin endpoint's socket.
+    #[error("`admin.socket`: {path} cannot be listened on: {cause}")]
+    AdminSocket {
+        /// Which.
+        path: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The admin endpoint's certificates.
+    #[error("`admin.tls`: {0}")]
+    AdminTls(String),
     /// Something that a policy is to have.
     #[error("{0}")]
     Policy(String),
@@ -148,12 +161,15 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     let kept = !inherited.is_empty();
     let listeners = if kept { adopt(inherited)? } else { bind(&config.http.listen)? };
     let debug = config.http.debug.as_ref().map(|debug| bind(&debug.listen)).transpose()?;
+    let doors = Doors::open(config)?;
     let ordering = if plan.tls.is_some() { Ordering::prepare(config)? } else { None };
 
     let storage = open(config)?;
-    let artifacts = Artifacts::of(config, &storage).await?;
-    let sandbox = start(config, Arc::clone(&storage), &artifacts).await?;
+    let artifacts = Arc::new(Artifacts::of(config, &storage).await?);
+    let modules::Read { registry, policies, known } = modules::read(config, artifacts)?;
+    let sandbox = start(config, Arc::clone(&storage), (registry, policies)).await?;
     let metrics = Arc::new(Metrics::new());
+    let modules = Modules::new(config.clone(), Arc::clone(&sandbox), known, &metrics);
     meters::register(&metrics, &sandbox, &storage);
     let health = Health::new();
     health::watch(config, &health, &storage);
@@ -165,7 +181,8 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     });
 
     let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics);
-    let forgetting = forget_on_hangup(plan, &sandbox, artifacts)?;
+    let changing = follow(plan, &modules)?;
+    let doors = doors.answer(&modules, &shutdown);
     let challenges = ordering.as_ref().map(Ordering::challenges);
     let (source, renewal) = tls::renewed(plan, reloads, challenges, &metrics);
     let ordering = ordering.map(|ordering| ordering.start(&metrics));
@@ -180,7 +197,7 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     server.run(endpoints, shutdown.clone()).await;
 
     renewal.abort();
-    forgetting.abort();
+    drop((changing, doors));
     drop(ordering);
     if let Some(purging) = purging {
         purging.abort();
@@ -195,37 +212,23 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
 }
 
 /// SIGHUP says that something outside has changed: nothing is relied on that
-/// was remembered, and policies are loaded anew, with their secrets. (A first
-/// run ends by it: see `tls::Reloads`.)
-fn forget_on_hangup(plan: &Plan, sandbox: &Arc<Sandbox>, artifacts: Artifacts) -> Result<AbortHandle, ServeError> {
-    let sandbox = Arc::clone(sandbox);
-    let config = plan.config.clone();
-    let mut hangups = match plan.first_run {
-        Some(_) => None,
-        None => Some(signal(SignalKind::hangup()).map_err(ServeError::Runtime)?),
-    };
-    let forgetting = tokio::spawn(async move {
-        while let Some(hangups) = &mut hangups
-            && hangups.recv().await.is_some()
-        {
-            sandbox.forget();
-            if !config.policies.is_empty() {
-                reload_policies(&config, &sandbox, &artifacts).await;
+/// was remembered, and modules are loaded anew, with their secrets. (A first
+/// run ends by it: see `tls::Reloads`.) A changed file of a module is noticed
+/// without it. It ends with what is returned.
+fn follow(plan: &Plan, modules: &Arc<Modules>) -> Result<JoinSet<()>, ServeError> {
+    let mut following = JoinSet::new();
+    following.spawn(modules::watch(Arc::clone(modules)));
+    if plan.first_run.is_none() {
+        let mut hangups = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
+        let modules = Arc::clone(modules);
+        following.spawn(async move {
+            while hangups.recv().await.is_some() {
+                // What is wrong is in the log.
+                let _ = modules.reload("SIGHUP").await;
             }
-        }
-    });
-    Ok(forgetting.abort_handle())
-}
-
-async fn reload_policies(config: &Config, sandbox: &Sandbox, artifacts: &Artifacts) {
-    let reloaded = match policies::sources(config, artifacts) {
-        Ok(sources) => sandbox.set_policies(sources).await.map_err(|cause| cause.to_string()),
-        Err(cause) => Err(cause.to_string()),
-    };
-    match reloaded {
-        Ok(()) => tracing::info!(policies = config.policies.len(), "policies are loaded anew"),
-        Err(cause) => tracing::error!(cause, "policies stay as they were"),
+        });
     }
+    Ok(following)
 }
 
 fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
@@ -254,7 +257,10 @@ fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
     Ok(storage)
 }
 
-async fn start(config: &Config, storage: Arc<Directory>, artifacts: &Artifacts) -> Result<Arc<Sandbox>, ServeError> {
+/// A registry module, the built-in one where there is none, and policies.
+type Loaded = (Option<ModuleFile>, Vec<PolicySource>);
+
+async fn start(config: &Config, storage: Arc<Directory>, modules: Loaded) -> Result<Arc<Sandbox>, ServeError> {
     let remember = map::remember(config);
     if remember.is_some() && storage.trust() == Trust::Nothing {
         tracing::warn!(
@@ -262,33 +268,21 @@ async fn start(config: &Config, storage: Arc<Directory>, artifacts: &Artifacts) 
              to it, set storage.filesystem.exclusive"
         );
     }
-    let policies = policies::sources(config, artifacts)?;
-    start_with(config, map::limits(config), storage, artifacts, policies, remember.as_ref()).await
+    start_with(config, map::limits(config), storage, modules, remember.as_ref()).await
 }
 
 async fn start_with(
     config: &Config,
     limits: sandbox::Limits,
     storage: Arc<Directory>,
-    artifacts: &Artifacts,
-    policies: Vec<PolicySource>,
+    (registry, policies): Loaded,
     remember: Option<&remember::Options>,
 ) -> Result<Arc<Sandbox>, ServeError> {
-    let module = match &config.sandbox.registry {
-        None => None,
-        Some(ModuleAt::Artifact(name)) => Some(artifacts.file(name)),
-        Some(ModuleAt::File(path)) => {
-            let read = map::module(path);
-            let bytes =
-                read.map_err(|cause| StartError::Load(LoadError::Read { path: path.display().to_string(), cause }))?;
-            Some(ModuleFile { path: path.clone(), bytes, pinned: config.sandbox.precompiled.clone() })
-        }
-    };
     let settings = {
         let config = config.clone();
         Box::new(move |path: &str| config.guest_setting(path))
     };
-    let sandbox = Sandbox::start(storage, limits, settings, module, policies, remember).await?;
+    let sandbox = Sandbox::start(storage, limits, settings, registry, policies, remember).await?;
     Ok(Arc::new(sandbox))
 }
 
@@ -353,7 +347,7 @@ fn admin(
     let metrics_path = config.http.debug.as_ref().and_then(|debug| debug.metrics.clone());
     let (health, metrics, shutdown) = (Arc::clone(health), Arc::clone(metrics), shutdown.clone());
     tokio::spawn(async move {
-        let mut running = tokio::task::JoinSet::new();
+        let mut running = JoinSet::new();
         for listener in listeners {
             if let Ok(address) = listener.local_addr() {
                 tracing::info!(debug_address = %address, "admin listener");

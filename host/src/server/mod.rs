@@ -17,6 +17,7 @@ mod admin;
 mod answer;
 mod check;
 mod connection;
+mod control;
 mod escape;
 mod forwarded;
 mod framing;
@@ -42,6 +43,7 @@ mod wire;
 pub use self::{
     accept::Server,
     admin::Admin,
+    control::{Command, Commands, Door, LARGEST_COMMAND, control},
     escape::{Escaped, escaped},
     handler::{Answer, Facts, Fault, Handler, HostFailure, Notes, TlsFacts},
     health::Health,

@@ -129,7 +129,9 @@ fn component(common: &Common, origin: Origin) -> Result<(Component, String), Loa
 }
 
 impl World {
-    const fn name(self) -> &'static str {
+    /// Its first word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
             Self::Storage => "storage",

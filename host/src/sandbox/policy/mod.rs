@@ -23,6 +23,7 @@ mod session;
 
 use std::sync::{Arc, atomic::Ordering};
 
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
 use self::{concerns::Concerns, decisions::Decisions, one::Policy};
@@ -41,6 +42,9 @@ pub struct Common {
     pub seed: u128,
     /// Who tells storage policies what the registry holds.
     pub teller: Arc<Teller>,
+    /// Instances that all of them may be in, those of chains that were replaced
+    /// and still run among them.
+    pub instances: Arc<Semaphore>,
 }
 
 /// The chain, as it was configured. A changed configuration makes another one,
@@ -59,6 +63,8 @@ pub struct Policies {
 pub struct PolicyCounts {
     /// Its name.
     pub name: String,
+    /// What it decides on.
+    pub world: World,
     /// Questions that were put to it.
     pub asked: u64,
     /// Those that it failed to answer.
@@ -97,6 +103,10 @@ impl Policies {
     pub fn counts(&self) -> Vec<PolicyCounts> {
         let of = |policy: &Policy| PolicyCounts {
             name: policy.rights.name.clone(),
+            world: match policy.pre {
+                one::Pre::Auth(_) => World::Auth,
+                one::Pre::Storage(_) => World::Storage,
+            },
             asked: policy.asked.load(Ordering::Relaxed),
             failed: policy.failed.load(Ordering::Relaxed),
         };

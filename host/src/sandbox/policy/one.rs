@@ -92,7 +92,7 @@ pub struct Failed;
 macro_rules! ask {
     ($policy:ident, $asking:ident, $call:ident($($argument:ident),*)) => {{
         let Pre::Auth(pre) = &$policy.pre else { return Err($policy.fail($asking, "it is no auth policy")) };
-        let (mut store, _permit) = $policy.begin($asking).await?;
+        let (mut store, _permits) = $policy.begin($asking).await?;
         let since = now();
         let called = $policy.bounded(async {
             let instance = pre.instantiate_async(&mut store).await?;
@@ -162,7 +162,7 @@ impl Policy {
         about: &Arc<About>,
     ) -> Result<Result<Vec<String>, Denial>, Failed> {
         let Pre::Storage(pre) = &self.pre else { return Err(self.fail(asking, "it is no storage policy")) };
-        let (mut store, _permit) = self.begin(asking).await?;
+        let (mut store, _permits) = self.begin(asking).await?;
         store.data_mut().about = Some(Arc::clone(about));
         let called = self.bounded(async {
             let policy = pre.instantiate_async(&mut store).await?;
@@ -189,6 +189,7 @@ impl Policy {
     /// Whether it can work: asked once, before any request. What it warns of
     /// goes to the log.
     pub async fn prove(&self, asking: &Asking<'_>) -> Result<(), String> {
+        let _slot = self.slot(asking.common).await.ok_or("every instance is busy")?;
         let mut store = self.store(asking.common);
         let called = self.bounded(async {
             match &self.pre {
@@ -223,6 +224,7 @@ impl Policy {
     /// What it is about: asked once it has said that it can work.
     pub async fn about(&self, asking: &Asking<'_>) -> Result<Concerns, String> {
         let Pre::Storage(pre) = &self.pre else { return Ok(Concerns::default()) };
+        let _slot = self.slot(asking.common).await.ok_or("every instance is busy")?;
         let mut store = self.store(asking.common);
         let called = self.bounded(async {
             let policy = pre.instantiate_async(&mut store).await?;
@@ -238,12 +240,19 @@ impl Policy {
         Ok(concerns)
     }
 
-    async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, OwnedSemaphorePermit), Failed> {
+    async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, [OwnedSemaphorePermit; 2]), Failed> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let Some(permit) = self.instances.admit().await else {
-            return Err(self.fail(asking, "guard instances: all of them are busy, and the queue does not move"));
-        };
-        Ok((self.store(asking.common), permit))
+        let busy = || self.fail(asking, "guard instances: all of them are busy, and the queue does not move");
+        let permit = self.instances.admit().await.ok_or_else(busy)?;
+        let slot = self.slot(asking.common).await.ok_or_else(busy)?;
+        Ok((self.store(asking.common), [permit, slot]))
+    }
+
+    /// One of the slots of all policies: free at once, but where chains follow
+    /// one another so fast that more than two of them run.
+    async fn slot(&self, common: &Common) -> Option<OwnedSemaphorePermit> {
+        let free = Arc::clone(&common.instances).acquire_owned();
+        tokio::time::timeout(self.rights.limits.queue_time, free).await.ok()?.ok()
     }
 
     fn store(&self, common: &Common) -> Store<State> {
