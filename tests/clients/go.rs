@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use skerry_tests::{image::Layout, tools, wire::Wire};
+use skerry_tests::{Options, Registry, binary, image::Layout, tools, wire::Wire};
 
 use crate::target::{Pushed, Target, large, many, multi};
 
@@ -42,6 +42,24 @@ fn crane() {
         tools::fail(command)
     };
     assert!(said.contains("x509"), "{said}");
+}
+
+/// A volume that a module of somebody's own serves by `std::fs` alone.
+#[test]
+#[ignore = "needs crane and zstd: run by .ci/run"]
+fn crane_pulls_what_another_module_serves() {
+    let target = Target::new();
+    let (_, digest) = multi(&target.path("multi"), 3200);
+    run(target.tool("crane"), &["push", "--index", "multi", &target.reference("app", "multi")]);
+    let registry = Registry::start(Options {
+        volume: Some(target.volume.clone()),
+        more: format!("sandbox:\n  registry: {}\n  preopen: ro\n", binary::guest("reader").display()),
+        ..Options::default()
+    });
+    let mut crane = target.tool("crane");
+    crane.env("SSL_CERT_FILE", &registry.trust().ca);
+    run(crane, &["pull", "--format=oci", &format!("{}/app@{digest}", registry.localhost()), "read-by-files"]);
+    pulled(&target, "read-by-files", &digest);
 }
 
 /// From one repository to another, layers are mounted.

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod behaviours;
+mod files;
 mod guest;
 mod meanwhile;
 mod modules;

@@ -4,9 +4,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    model::{Limits, ModuleAt, Oci, Remember, Sandbox},
+    model::{Limits, ModuleAt, Oci, Preopen, Remember, Sandbox},
     node::Node,
-    policies::ARTIFACT,
+    policies::{ARTIFACT, preopen},
     read::{DAY, MIB, MOST, Reader},
     report::Shown,
 };
@@ -95,6 +95,15 @@ impl Reader<'_> {
         let hour = Duration::from_secs(3600);
         let registry = self.text("sandbox.registry").to_owned();
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let preopen = preopen(self.text("sandbox.preopen"));
+        if preopen == Some(Preopen::ReadWrite) && self.flag("storage.filesystem.exclusive") {
+            // What it writes by itself is not noticed.
+            self.problem(
+                "sandbox.preopen",
+                "`sandbox.preopen: rw` and `storage.filesystem.exclusive` contradict each other: the module would be \
+                 another one who writes",
+            );
+        }
         Sandbox {
             registry: match registry.starts_with(ARTIFACT) {
                 true => Some(ModuleAt::Artifact(self.artifact("sandbox.registry", &registry))),
@@ -102,6 +111,7 @@ impl Reader<'_> {
             },
             oci: Oci { ca: path(self.text("sandbox.oci.ca")), credentials: path(self.text("sandbox.oci.credentials")) },
             precompiled: self.digests("sandbox.precompiled"),
+            preopen,
             // wasm32 has no more than 4 GiB.
             memory: self.size("sandbox.memory", MIB, 4096 * MIB),
             table_elements: native(self.number("sandbox.table_elements", 1 << 10, 10_000_000)),

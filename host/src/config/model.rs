@@ -357,6 +357,8 @@ pub struct Sandbox {
     /// Digests of compiled modules that may run, as `sha256:` and hexadecimal
     /// digits.
     pub precompiled: Vec<String>,
+    /// How the module may use its directory by WASI, if at all.
+    pub preopen: Option<Preopen>,
     /// Bytes of one instance's memory.
     pub memory: u64,
     /// Elements of one instance's tables.
@@ -430,6 +432,8 @@ pub struct Policy {
     pub settings: serde_json::Value,
     /// Files that it may read.
     pub grant: Grant,
+    /// How it may use that directory by WASI, if at all.
+    pub preopen: Option<Preopen>,
     /// Secrets that it is told.
     pub secrets: Vec<(String, Secret)>,
     /// Whether it counts as one with no opinion when it fails.
@@ -438,6 +442,16 @@ pub struct Policy {
     pub time: Duration,
     /// Bytes of one instance's memory.
     pub memory: u64,
+}
+
+/// `sandbox.preopen`, `policies[].preopen`: what WASI's own calls may do with a
+/// directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preopen {
+    /// Read.
+    ReadOnly,
+    /// Write, too.
+    ReadWrite,
 }
 
 /// `policies[].module`.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     check::kind_of,
-    model::{Grant, Policy, PolicyModule, Secret, World},
+    model::{Grant, Policy, PolicyModule, Preopen, Secret, World},
     near,
     node::{Node, Value},
     read::{MIB, Reader},
@@ -139,6 +139,11 @@ impl Reader<'_> {
             "" => Grant::Nothing,
             path => Grant::Directory(PathBuf::from(path)),
         };
+        let preopen = preopen(text("preopen"));
+        if preopen.is_some() && grant == Grant::Nothing {
+            self.report
+                .problem(&item.at, "`preopen` of a policy says how it may use its `directory`, which is not set");
+        }
         let settings = item.get("settings").map_or(Json::Null, |node| super::json::value(node, &Kind::Any));
         let (time, memory) = self.policy_limits(item);
         Some(Policy {
@@ -147,6 +152,7 @@ impl Reader<'_> {
             world,
             settings,
             grant,
+            preopen,
             secrets: self.secrets(item),
             lenient: text("on_failure").eq_ignore_ascii_case("allow"),
             time,
@@ -247,6 +253,14 @@ impl Reader<'_> {
     }
 }
 
+pub(super) fn preopen(word: &str) -> Option<Preopen> {
+    match word.to_lowercase().as_str() {
+        "ro" => Some(Preopen::ReadOnly),
+        "rw" => Some(Preopen::ReadWrite),
+        _ => None,
+    }
+}
+
 fn built_in(name: &str, settings: Json) -> Policy {
     Policy {
         name: name.to_owned(),
@@ -254,6 +268,7 @@ fn built_in(name: &str, settings: Json) -> Policy {
         world: None,
         settings,
         grant: Grant::Nothing,
+        preopen: None,
         secrets: Vec::new(),
         lenient: false,
         time: TIME,

@@ -196,10 +196,14 @@ const POLICY: &[Field] = &[
     ours("world", Kind::Choice(&["auth", "storage"])),
     ours("settings", Kind::Any),
     ours("directory", Kind::Text),
+    ours("preopen", Kind::Choice(PREOPEN)),
     ours("secrets", Kind::Map(&Kind::Granted)),
     ours("on_failure", Kind::Choice(&["deny", "allow"])),
     ours("limits", Kind::Section(&[ours("time", Kind::Duration), ours("memory", Kind::Size)])),
 ];
+
+/// What WASI's own calls may do with a directory.
+const PREOPEN: &[&str] = &["ro", "rw"];
 
 /// What a secret may be in.
 const GRANTED: &[Field] = &[ours("file", Kind::Text)];
@@ -476,6 +480,7 @@ const SANDBOX: &[Field] = &[
     ours("registry", Kind::Text),
     ours("precompiled", Kind::List(&Kind::Text)),
     ours("oci", Kind::Section(&[ours("ca", Kind::Text), ours("credentials", Kind::Text)])),
+    ours("preopen", Kind::Choice(PREOPEN)),
     ours("memory", Kind::Size),
     ours("table_elements", Kind::Integer),
     ours("time", Kind::Duration),

@@ -21,6 +21,7 @@ mod module;
 mod output;
 mod own;
 mod policy;
+mod preopen;
 mod recall;
 mod state;
 mod tend;
@@ -49,12 +50,14 @@ use self::{
     instances::Instances,
     module::Module,
     policy::{Common, Policies, Session},
+    preopen::Threads,
     state::{Request, State},
 };
 pub use self::{
     limits::{Guard, Limits},
     module::{LoadError, ModuleFile, precompile},
     policy::{Origin as PolicyOrigin, PolicyCounts, Source as PolicySource, World, built_in as built_in_policies},
+    preopen::Preopen,
     tend::{Collection, Purge, Tended},
 };
 use crate::{
@@ -74,6 +77,9 @@ pub struct Shared {
     settings: Settings,
     instances: Instances,
     ticker: Ticker,
+    /// What the registry module may use by WASI, and the threads that it then
+    /// runs on.
+    files: Option<(Preopen, Threads)>,
     /// The seed that guests' hash maps get: secret, and the same for all.
     seed: u128,
 }
@@ -116,6 +122,9 @@ pub enum StartError {
     /// The ticker's thread cannot be made.
     #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
+    /// The directory cannot be shown to a module.
+    #[error("`sandbox.preopen`: the directory cannot be opened again by way of /proc/self/fd: {0:#}")]
+    Preopen(wasmtime::Error),
     /// The module cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -141,6 +150,12 @@ struct Ran {
     user: Option<Arc<str>>,
 }
 
+impl Ran {
+    fn failed(why: Failed) -> Self {
+        Self { outcome: Err(why), guest: Duration::ZERO, user: None }
+    }
+}
+
 /// Why one run of a guest gave no answer.
 enum Failed {
     /// No instance came free.
@@ -153,13 +168,14 @@ enum Failed {
 
 impl Sandbox {
     /// Loads a module (the built-in one if none is given) and makes it ready,
-    /// with the policies that it may ask. Answers are remembered where
+    /// with the directory that it may use by WASI and the policies that it may
+    /// ask. Answers are remembered where
     /// `remember` says how many.
     pub async fn start(
         storage: Arc<dyn Storage>,
         limits: Limits,
         settings: Settings,
-        module: Option<ModuleFile>,
+        (module, preopen): (Option<ModuleFile>, Option<Preopen>),
         policies: Vec<PolicySource>,
         remember: Option<&remember::Options>,
     ) -> Result<Self, StartError> {
@@ -173,7 +189,12 @@ impl Sandbox {
         getrandom::fill(&mut seed).map_err(|cause| StartError::Thread(std::io::Error::other(cause)))?;
         let seed = u128::from_ne_bytes(seed);
         let memory = remember.and_then(|options| Memory::new(Arc::clone(&storage), options));
-        let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, seed });
+        if let Some(preopen) = &preopen {
+            preopen.check().map_err(StartError::Preopen)?;
+        }
+        let threads = |preopen| Threads::start(limits.instances).map(|threads| (preopen, threads));
+        let files = preopen.map(threads).transpose().map_err(StartError::Thread)?;
+        let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, files, seed });
         let linker = imports::linker(&engine).map_err(StartError::Engine)?;
         let module = Arc::new(RwLock::new(Arc::new(load(&engine, &linker, &shared, module).await?)));
         let teller = Teller::new(engine.clone(), Arc::clone(&shared), Arc::clone(&module), fact_slots);
@@ -284,29 +305,19 @@ impl Sandbox {
         Arc::clone(&self.module.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs the guest for one request, up to a checked answer.
-    async fn run(&self, module: &Module, request: Request, trail: &mut Option<Trail>) -> Ran {
-        let Some(permit) = self.shared.instances.admit().await else {
-            return Ran { outcome: Err(Failed::Busy), guest: Duration::ZERO, user: None };
+    /// Runs the guest for one request, up to a checked answer; where it may wait
+    /// for files, on threads of its own.
+    async fn run(&self, module: Arc<Module>, request: Request, trail: &mut Option<Trail>) -> Ran {
+        let running = run(self.engine.clone(), Arc::clone(&self.shared), module, request, trail.take());
+        let (ran, back) = match &self.shared.files {
+            None => running.await,
+            Some((_, threads)) => match threads.run(running).await {
+                Ok(done) => done,
+                Err(cause) => (Ran::failed(Failed::Guest(format!("its thread ended: {cause}"))), None),
+            },
         };
-        let id = request.facts.request_id;
-        let mut state = State::new(Arc::clone(&self.shared), Some(request), Some(permit));
-        state.trail = trail.take();
-        let mut store = store(&self.engine, &self.shared, state);
-        let outcome = match module.pre.instantiate_async(&mut store).await {
-            Ok(instance) => call(&instance, &mut store).await,
-            Err(cause) => Err(cause),
-        };
-        let state = store.data_mut();
-        *trail = state.trail.take();
-        state.output.log(id);
-        let guest = state.meter.guest();
-        let outcome = outcome.map_err(|cause| describe(&cause));
-        let checked = outcome.and_then(|response| {
-            answer::check(response, self.shared.limits.answer).map_err(|refused| refused.to_string())
-        });
-        let user = state.request.as_ref().and_then(Request::user);
-        Ran { outcome: checked.map_err(Failed::Guest), guest, user }
+        *trail = back;
+        ran
     }
 
     /// Opens what an answer's body names; that it did is a part of the record.
@@ -348,7 +359,7 @@ impl Sandbox {
             trail.refuse(Reason::Changed);
         }
         let module = self.module();
-        let Ran { outcome, guest: guest_time, user } = self.run(&module, request, &mut trail).await;
+        let Ran { outcome, guest: guest_time, user } = self.run(module, request, &mut trail).await;
         let answer = async {
             let checked = outcome?;
             let body = self.body(&checked.content, &mut trail).await?;
@@ -401,6 +412,33 @@ impl Handler for Sandbox {
     fn failure_answer(&self, kind: HostFailure) -> (HeaderMap, Bytes) {
         self.module().answers.get(&kind).cloned().unwrap_or_default()
     }
+}
+
+async fn run(
+    engine: Engine,
+    shared: Arc<Shared>,
+    module: Arc<Module>,
+    request: Request,
+    trail: Option<Trail>,
+) -> (Ran, Option<Trail>) {
+    let Some(permit) = shared.instances.admit().await else { return (Ran::failed(Failed::Busy), trail) };
+    let id = request.facts.request_id;
+    let mut state = State::new(Arc::clone(&shared), Some(request), Some(permit));
+    state.trail = trail;
+    let mut store = store(&engine, &shared, state);
+    let outcome = match module.pre.instantiate_async(&mut store).await {
+        Ok(instance) => call(&instance, &mut store).await,
+        Err(cause) => Err(cause),
+    };
+    let state = store.data_mut();
+    let trail = state.trail.take();
+    state.output.log(id);
+    let guest = state.meter.guest();
+    let outcome = outcome.map_err(|cause| describe(&cause));
+    let checked = outcome
+        .and_then(|response| answer::check(response, shared.limits.answer).map_err(|refused| refused.to_string()));
+    let user = state.request.as_ref().and_then(Request::user);
+    (Ran { outcome: checked.map_err(Failed::Guest), guest, user }, trail)
 }
 
 async fn load(

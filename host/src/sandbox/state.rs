@@ -17,15 +17,21 @@ use super::{
     meter::{Meter, Metered},
     output::GuestOutput,
     policy::Session,
+    preopen::Preopen,
 };
 use crate::{
     remember::{Reason, Trail},
     server::Facts,
-    storage::{Failure, Upload},
+    storage::{Failure, HOST_SEGMENT, Upload},
 };
 
 /// At most this many resources (uploads, WASI streams) at once.
 pub const RESOURCES: usize = 256;
+
+/// The name of directories that a module never sees by WASI: an upload's bytes
+/// are the host's until its digest is checked. A module that may write there
+/// begins uploads below such directories alone.
+pub const UPLOADS: &str = "_uploads";
 
 /// At most this many random bytes a call.
 const RANDOM: u64 = 4 << 10;
@@ -117,14 +123,16 @@ impl State {
 /// do.
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (output, seed) = (&self.output, self.shared.seed);
-        let ctx = self.wasi.get_or_insert_with(|| wasi(output, seed));
+        let (output, shared) = (&self.output, &self.shared);
+        let preopen = shared.files.as_ref().map(|(preopen, _)| preopen);
+        let ctx = self.wasi.get_or_insert_with(|| wasi(output, shared.seed, preopen, true));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
-/// WASI with nothing in it but clocks, random numbers and an output.
-pub fn wasi(output: &GuestOutput, seed: u128) -> WasiCtx {
+/// WASI with nothing in it but clocks, random numbers, an output, and what is
+/// granted. `blocking` says that the thread may wait for files.
+pub fn wasi(output: &GuestOutput, seed: u128, preopen: Option<&Preopen>, blocking: bool) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder
         .stdout(output.clone())
@@ -133,6 +141,12 @@ pub fn wasi(output: &GuestOutput, seed: u128) -> WasiCtx {
         .max_random_size(RANDOM)
         .allow_tcp(false)
         .allow_udp(false);
+    if let Some(preopen) = preopen {
+        builder.allow_blocking_current_thread(blocking);
+        if let Err(cause) = preopen.add(&mut builder) {
+            tracing::error!("a module's directory cannot be opened again, and it has none: {cause:#}");
+        }
+    }
     builder.build()
 }
 
@@ -142,6 +156,8 @@ impl Watched for State {
         self.refuse(reason);
         self
     }
+
+    const WITHHELD: &'static [&'static str] = &[HOST_SEGMENT, UPLOADS];
 }
 
 impl wasmtime_wasi_io::IoView for State {

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use cap_std::fs::Dir;
+
 use super::ServeError;
 use crate::{
     cli::Collect,
@@ -118,6 +120,11 @@ pub fn purge(purge: &config::Purge) -> sandbox::Purge {
 /// What garbage goes.
 pub fn collection(asked: &Collect) -> sandbox::Collection {
     sandbox::Collection { grace: asked.grace, dry_run: asked.dry_run, delete_untagged: asked.delete_untagged }
+}
+
+/// A directory for WASI's own calls.
+pub fn preopen(directory: Dir, rights: config::Preopen) -> sandbox::Preopen {
+    sandbox::Preopen { directory: directory.into_std_file(), writable: rights == config::Preopen::ReadWrite }
 }
 
 /// Reads a module's file, up to a bound.

@@ -34,7 +34,7 @@ use crate::{
     config::{Config, Listen},
     metrics::Metrics,
     remember,
-    sandbox::{self, ModuleFile, PolicySource, Sandbox, StartError},
+    sandbox::{self, ModuleFile, PolicySource, Preopen, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
     storage::{Directory, Durability, Failure, Storage, Trust},
 };
@@ -142,8 +142,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("skerry")
-        // Storage bounds its own kinds of blocking work below this.
-        .max_blocking_threads(256)
+        // Storage bounds its own kinds of blocking work below half of this; so
+        // do policies that wait for files by WASI.
+        .max_blocking_threads(512)
         .thread_keep_alive(Duration::from_secs(10))
         .build()
         .map_err(ServeError::Runtime)
@@ -282,8 +283,24 @@ async fn start_with(
         let config = config.clone();
         Box::new(move |path: &str| config.guest_setting(path))
     };
-    let sandbox = Sandbox::start(storage, limits, settings, registry, policies, remember).await?;
+    let preopen = preopen(config, &storage)?;
+    let sandbox = Sandbox::start(storage, limits, settings, (registry, preopen), policies, remember).await?;
     Ok(Arc::new(sandbox))
+}
+
+/// The directory for a module that may use it by WASI's own calls.
+fn preopen(config: &Config, storage: &Directory) -> Result<Option<Preopen>, ServeError> {
+    let Some(rights) = config.sandbox.preopen else { return Ok(None) };
+    let path = config.storage.root.display().to_string();
+    if storage.folds_names() {
+        let cause = "this filesystem takes two names for one, so that none can be withheld from the module: \
+                     `sandbox.preopen` is not possible here"
+            .to_owned();
+        return Err(ServeError::Link { path, cause });
+    }
+    let opened = Dir::open_ambient_dir(&config.storage.root, ambient_authority());
+    let opened = opened.map_err(|cause| ServeError::Root { path, cause: cause.to_string() })?;
+    Ok(Some(map::preopen(opened, rights)))
 }
 
 /// Listens on what a service manager opened, in place of `http.addr`.

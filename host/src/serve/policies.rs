@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use super::{ServeError, artifacts::Artifacts, map};
 use crate::{
     config::{self, Config, Policy, PolicyModule, Secret},
-    sandbox::{self, LoadError, ModuleFile, PolicyOrigin, PolicySource, StartError, World},
+    sandbox::{self, LoadError, ModuleFile, PolicyOrigin, PolicySource, Preopen, StartError, World},
     storage::{Grant, Opener},
 };
 
@@ -45,6 +45,7 @@ fn source(config: &Config, artifacts: &Artifacts, policy: &Policy) -> Result<Pol
             config::World::Storage => World::Storage,
         }),
         settings: policy.settings.clone(),
+        preopen: preopened(policy)?,
         grant: granted(policy)?,
         secrets: policy.secrets.iter().map(told).collect::<Result<_, ServeError>>()?,
         lenient: policy.lenient,
@@ -93,6 +94,13 @@ fn granted(policy: &Policy) -> Result<Grant, ServeError> {
             Ok(Grant::Files(openers))
         }
     }
+}
+
+fn preopened(policy: &Policy) -> Result<Option<Preopen>, ServeError> {
+    let (Some(preopen), config::Grant::Directory(path)) = (policy.preopen, &policy.grant) else { return Ok(None) };
+    let opened = Dir::open_ambient_dir(path, ambient_authority())
+        .map_err(|cause| wrong(policy, &format!("the directory {}", path.display()), &cause))?;
+    Ok(Some(map::preopen(opened, preopen)))
 }
 
 fn readable(path: &Path) -> io::Result<()> {

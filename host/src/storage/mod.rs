@@ -117,7 +117,7 @@ pub use self::{
     failure::Failure,
     generations::{Changing, Cover, Generations},
     grant::{Grant, LARGEST_GRANTED, Opener},
-    key::Key,
+    key::{HOST_SEGMENT, Key},
     seen::{Looked, Seen, Stamp, Trust},
 };
 

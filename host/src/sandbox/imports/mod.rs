@@ -5,6 +5,7 @@ mod access;
 mod admission;
 mod body;
 mod failure;
+mod files;
 mod marks;
 mod poll;
 mod request;
@@ -34,8 +35,9 @@ impl HasData for Streams {
 }
 
 /// A linker that offers what the world `registry` imports, and of WASI 0.2
-/// all but sockets. There is no file behind its filesystem, and nothing in its
-/// environment: they are there because standard libraries import them.
+/// all but sockets. There is no file behind its filesystem unless its directory
+/// is granted by it, and nothing in its environment: they are there because
+/// standard libraries import them.
 ///
 /// What tells a guest more than its request and its directory do is noted each
 /// time, as such an answer cannot be remembered. The seed of hash maps and the
@@ -57,6 +59,9 @@ pub fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
 pub trait Watched: WasiView + wasmtime_wasi_io::IoView + Sized + 'static {
     /// Itself, once that is noted.
     fn refusing(&mut self, reason: Reason) -> &mut Self;
+
+    /// Names that are withheld in a directory which was granted by WASI.
+    const WITHHELD: &'static [&'static str];
 }
 
 /// WASI 0.2, without sockets and without `wasi:io`.
@@ -66,7 +71,10 @@ pub fn add_wasi<T: Watched>(l: &mut Linker<T>) -> wasmtime::Result<()> {
     random::random::add_to_linker::<T, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
     random::insecure::add_to_linker::<T, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<T, WasiRandom>(l, |state| state.ctx().ctx.random())?;
-    filesystem::types::add_to_linker::<T, WasiFilesystem>(l, |state| state.refusing(Reason::Files).filesystem())?;
+    filesystem::types::add_to_linker::<T, files::Files>(l, |state| files::Granted {
+        view: state.refusing(Reason::Files).filesystem(),
+        withheld: T::WITHHELD,
+    })?;
     filesystem::preopens::add_to_linker::<T, WasiFilesystem>(l, |state| state.refusing(Reason::Files).filesystem())?;
     cli::exit::add_to_linker::<T, WasiCli>(l, T::cli)?;
     cli::environment::add_to_linker::<T, WasiCli>(l, T::cli)?;

@@ -9,7 +9,7 @@ use crate::{
     remember::Reason,
     sandbox::{
         bindings::{storage, types, uploads as wit},
-        state::{State, UploadSlot},
+        state::{State, UPLOADS, UploadSlot},
     },
     storage::{Algorithm, Digest, Failure, Key, Upload},
 };
@@ -22,7 +22,10 @@ impl wit::Host for State {}
 impl wit::HostUpload for State {
     async fn create(&mut self, key: String, beside: Vec<(String, Vec<u8>)>) -> Answer<Handle> {
         self.enter()?;
-        let outcome = self.create_upload(&key, beside).await;
+        let outcome = match self.apart(&key) {
+            Ok(()) => self.create_upload(&key, beside).await,
+            Err(failure) => Err(failure),
+        };
         self.opened(outcome)
     }
 
@@ -34,7 +37,7 @@ impl wit::HostUpload for State {
 
     async fn resume(&mut self, key: String) -> Answer<Handle> {
         self.enter()?;
-        let outcome = match Key::parse(&key) {
+        let outcome = match self.apart(&key).and_then(|()| Key::parse(&key)) {
             Ok(key) => self.shared.storage.resume_upload(key).await,
             Err(failure) => Err(failure),
         };
@@ -110,6 +113,16 @@ impl wit::HostUpload for State {
 }
 
 impl State {
+    /// Whether an upload may lie there: not where the module itself can write,
+    /// for then its bytes would not be those that were hashed.
+    fn apart(&self, key: &str) -> Result<(), Failure> {
+        let writes = self.shared.files.as_ref().is_some_and(|(preopen, _)| preopen.writable);
+        match writes && !key.split('/').any(|name| name == UPLOADS) {
+            true => Err(Failure::Other(format!("with sandbox.preopen: rw, uploads lie below {UPLOADS} alone"))),
+            false => Ok(()),
+        }
+    }
+
     async fn create_upload(&mut self, key: &str, beside: Vec<(String, Vec<u8>)>) -> Result<Box<dyn Upload>, Failure> {
         let key = Key::parse(key)?;
         let beside = beside

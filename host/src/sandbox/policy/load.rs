@@ -11,6 +11,7 @@ use super::{
         instances::Instances,
         limits::Limits,
         module::{self, LoadError, ModuleFile},
+        preopen::Preopen,
     },
     Common,
     concerns::Concerns,
@@ -36,6 +37,8 @@ pub struct Source {
     pub settings: Value,
     /// What `files` reads.
     pub grant: Grant,
+    /// What WASI shows it.
+    pub preopen: Option<Preopen>,
     /// What `secrets` tells it.
     pub secrets: Vec<(String, String)>,
     /// Whether it counts as one with no opinion when it fails.
@@ -68,7 +71,7 @@ pub fn built_in() -> impl Iterator<Item = &'static str> {
 
 /// Loads one, and sees that it starts.
 pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> {
-    let Source { name, module: origin, world, settings, grant, secrets, lenient, limits } = source;
+    let Source { name, module: origin, world, settings, grant, preopen, secrets, lenient, limits } = source;
     let (component, path) = component(common, origin)?;
     let exports = |export: &str| component.get_export_index(None, export).is_some();
     let wrong = |cause: String| LoadError::Policy { name: name.clone(), path: path.clone(), cause };
@@ -104,9 +107,13 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
             Pre::Storage(pre.and_then(StoragePolicyPre::new).map_err(misfit)?)
         }
     };
+    if let Some(preopen) = &preopen {
+        let closed = |cause| wrong(format!("cannot have its directory by way of /proc/self/fd: {cause:#}"));
+        preopen.check().map_err(closed)?;
+    }
     let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
     let instances = Instances::new(&limits, u32::MAX);
-    let rights = Arc::new(Rights { name: name.clone(), grant, secrets, settings, limits, mask });
+    let rights = Arc::new(Rights { name: name.clone(), grant, preopen, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut policy = Policy { rights, pre, concerns: Concerns::default(), instances, lenient, asked, failed };
     let asking = Asking { common, request: &"start", credentials: &Mask::default() };

@@ -14,6 +14,7 @@ use super::{
         limits::{Allowance, Limits},
         meter::{Meter, Metered},
         output::GuestOutput,
+        preopen::Preopen,
         state,
     },
     Common,
@@ -28,6 +29,8 @@ use crate::{
 pub struct Rights {
     pub name: String,
     pub grant: Grant,
+    /// The same directory by WASI, where that is granted too.
+    pub preopen: Option<Preopen>,
     pub secrets: Vec<(String, String)>,
     pub settings: Value,
     pub limits: Limits,
@@ -49,7 +52,8 @@ impl Rights {
 /// The data of a store in which a policy runs.
 pub struct State {
     pub rights: Arc<Rights>,
-    /// Files that were read, and what was seen of them.
+    /// Files that were read, and what was seen of them; one of no name for
+    /// all that WASI shows.
     pub read: Vec<(Arc<str>, Seen)>,
     pub meter: Meter,
     pub allowance: Allowance,
@@ -142,16 +146,24 @@ impl Metered for State {
 }
 
 impl Watched for State {
-    /// A policy says itself for how long its answers hold.
-    fn refusing(&mut self, _: Reason) -> &mut Self {
+    /// A policy says itself for how long its answers hold; but what it reads by
+    /// WASI, nobody could look at again.
+    fn refusing(&mut self, reason: Reason) -> &mut Self {
+        if reason == Reason::Files && self.rights.preopen.is_some() && self.read.is_empty() {
+            self.read.push(("".into(), Seen::Unknown));
+        }
         self
     }
+
+    const WITHHELD: &'static [&'static str] = &[];
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (output, seed) = (&self.output, self.seed);
-        let ctx = self.wasi.get_or_insert_with(|| state::wasi(output, seed));
+        let (output, seed, preopen) = (&self.output, self.seed, self.rights.preopen.as_ref());
+        // It runs on threads that serve others: files are waited for by tokio's
+        // own for such work.
+        let ctx = self.wasi.get_or_insert_with(|| state::wasi(output, seed, preopen, false));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
@@ -173,6 +185,7 @@ mod tests {
         let rights = Rights {
             name: "p".into(),
             grant: Grant::Nothing,
+            preopen: None,
             secrets: Vec::new(),
             settings: json!({"realm": "r", "a": {"b": [1, 2], "c": null}}),
             limits: Limits::default(),
