@@ -9,6 +9,7 @@ mod clients;
 mod distribution;
 mod facts;
 mod host;
+mod hostile;
 mod names;
 mod pulls;
 mod remembered;

@@ -5,6 +5,8 @@
 
 #![cfg(target_family = "wasm")]
 
+mod attacks;
+
 wit_bindgen::generate!({ path: "../../../wit", world: "auth-policy", generate_all });
 
 use std::{thread, time::Duration};
@@ -33,21 +35,24 @@ impl Guest for Rules {
         if !known {
             return Identity::Challenge;
         }
+        if let Some(known) = attacks::known(&user) {
+            return known;
+        }
         match user.as_str() {
-            "nameless" => return of(String::new(), Vec::new()),
-            "crowd" => return of(user, vec!["g".to_owned(); 1_000]),
-            "split" => return of("a\r\nb".to_owned(), Vec::new()),
             "slow-to-know" => thread::sleep(Duration::from_secs(60)),
             "loop-to-know" => turn(),
             _ => {}
         }
-        of(user, Vec::new())
+        of(user, Vec::new(), Vec::new())
     }
 
     fn authorize(principal: Option<Principal>, _: Client, accesses: Vec<Access>) -> Decision {
         // One that is counted: a test sees how often it was asked.
         eprintln!("asked by {}", principal.as_ref().map_or("nobody", |principal| &principal.subject));
         let user = principal.map(|principal| principal.subject).unwrap_or_default();
+        if let Some(decided) = attacks::decided(&user, &accesses) {
+            return decided;
+        }
         match user.as_str() {
             "loop" => turn(),
             "trap" => panic!("a secret of the policy: {}", secrets::get("key").unwrap_or_default()),
@@ -89,7 +94,12 @@ impl Guest for Rules {
         if asks("split-challenge") {
             parameters.push(("scope".to_owned(), "a\"\r\nSet-Cookie: b".to_owned()));
         }
-        vec![Challenge { scheme: "Basic".to_owned(), parameters }]
+        let scheme = if asks("no-scheme") { "Basic realm=\"a\"\r\nx: y" } else { "Basic" };
+        if asks("long-challenge") {
+            parameters.push(("scope".to_owned(), "x".repeat(64 << 10)));
+        }
+        let count = if asks("flood-challenge") { 100 } else { 1 };
+        vec![Challenge { scheme: scheme.to_owned(), parameters }; count]
     }
 }
 
@@ -108,8 +118,8 @@ fn one(user: &str, access: &Access) -> Outcome {
     }
 }
 
-fn of(subject: String, groups: Vec<String>) -> Identity {
-    Identity::Known(Known { principal: Principal { subject, groups, claims: Vec::new() }, lifetime: lifetime() })
+fn of(subject: String, groups: Vec<String>, claims: Vec<(String, String)>) -> Identity {
+    Identity::Known(Known { principal: Principal { subject, groups, claims }, lifetime: lifetime() })
 }
 
 fn decision(outcome: Outcome) -> Decision {
