@@ -148,6 +148,20 @@ fn what_may_be_read_may_be_written_only_where_that_is_said() {
     assert!(tried(&registry.client(), "list/").starts_with("refused: "));
 }
 
+/// Directories are held in the host's memory while they are listed.
+#[test]
+fn what_is_listed_is_bounded() {
+    let registry = start("  preopen: ro\n  time: 1m\n", Options::default());
+    fs::create_dir(registry.volume().join("many")).unwrap();
+    for n in 0..2_000 {
+        fs::File::create(registry.volume().join(format!("many/{n:060}"))).unwrap();
+    }
+    let client = registry.client();
+    assert_eq!(tried(&client, "list/many"), "2000");
+    assert_eq!(tried(&client, "lists/many"), "refused: OutOfMemory");
+    assert_eq!(tried(&client, "list/many"), "2000");
+}
+
 /// Bytes that were hashed are those that are kept: a module that may write by
 /// files has its uploads where it may not.
 #[test]

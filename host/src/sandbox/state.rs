@@ -1,7 +1,7 @@
 //! What the host keeps for one instance: the request that it answers, what it
 //! holds, and what it has used.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -54,6 +54,7 @@ pub struct State {
     /// What the answer depends on so far, where that is of interest.
     pub trail: Option<Trail>,
     wasi: Option<WasiCtx>,
+    listed: Arc<AtomicU64>,
 }
 
 /// The request that an instance answers.
@@ -82,6 +83,7 @@ impl State {
             marks: None,
             trail: None,
             wasi: None,
+            listed: Arc::default(),
         }
     }
 
@@ -155,6 +157,10 @@ impl Watched for State {
     fn refusing(&mut self, reason: Reason) -> &mut Self {
         self.refuse(reason);
         self
+    }
+
+    fn listed(&self) -> &Arc<AtomicU64> {
+        &self.listed
     }
 
     const WITHHELD: &'static [&'static str] = &[HOST_SEGMENT, UPLOADS];

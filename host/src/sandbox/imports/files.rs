@@ -4,6 +4,11 @@
 //! No symbolic link is followed and none is made, so that a name says where it
 //! leads; a pipe is not opened, as its opener would wait for ever.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::{
     filesystem::WasiFilesystemCtxView,
@@ -29,7 +34,13 @@ pub struct Granted<'a> {
     pub view: WasiFilesystemCtxView<'a>,
     /// Names that are the host's, wherever they lie.
     pub withheld: &'static [&'static str],
+    /// How large the directories were that it has listed so far.
+    pub listed: Arc<AtomicU64>,
 }
+
+/// Of directories that one instance may list, by what they take on the disk,
+/// in bytes: wasmtime holds all names of each in memory.
+const LISTED: u64 = 16 << 20;
 
 type Fd = Resource<Descriptor>;
 
@@ -182,6 +193,10 @@ impl HostDescriptor for Granted<'_> {
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
+        let size = self.view.stat(again(&fd)).await?.size;
+        if self.listed.fetch_add(size, Ordering::Relaxed).saturating_add(size) > LISTED {
+            return Err(ErrorCode::InsufficientMemory.into());
+        }
         self.view.read_directory(fd).await
     }
 

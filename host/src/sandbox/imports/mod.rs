@@ -13,6 +13,8 @@ mod settings;
 mod storage;
 mod uploads;
 
+use std::sync::{Arc, atomic::AtomicU64};
+
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{
     WasiView,
@@ -60,6 +62,9 @@ pub trait Watched: WasiView + wasmtime_wasi_io::IoView + Sized + 'static {
     /// Itself, once that is noted.
     fn refusing(&mut self, reason: Reason) -> &mut Self;
 
+    /// How large the directories are that were listed by WASI so far.
+    fn listed(&self) -> &Arc<AtomicU64>;
+
     /// Names that are withheld in a directory which was granted by WASI.
     const WITHHELD: &'static [&'static str];
 }
@@ -71,9 +76,9 @@ pub fn add_wasi<T: Watched>(l: &mut Linker<T>) -> wasmtime::Result<()> {
     random::random::add_to_linker::<T, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
     random::insecure::add_to_linker::<T, WasiRandom>(l, |state| state.refusing(Reason::Random).ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<T, WasiRandom>(l, |state| state.ctx().ctx.random())?;
-    filesystem::types::add_to_linker::<T, files::Files>(l, |state| files::Granted {
-        view: state.refusing(Reason::Files).filesystem(),
-        withheld: T::WITHHELD,
+    filesystem::types::add_to_linker::<T, files::Files>(l, |state| {
+        let listed = Arc::clone(state.listed());
+        files::Granted { view: state.refusing(Reason::Files).filesystem(), withheld: T::WITHHELD, listed }
     })?;
     filesystem::preopens::add_to_linker::<T, WasiFilesystem>(l, |state| state.refusing(Reason::Files).filesystem())?;
     cli::exit::add_to_linker::<T, WasiCli>(l, T::cli)?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use super::{
     super::{
@@ -63,6 +63,7 @@ pub struct State {
     table: ResourceTable,
     seed: u128,
     wasi: Option<WasiCtx>,
+    listed: Arc<AtomicU64>,
 }
 
 impl State {
@@ -79,6 +80,7 @@ impl State {
             table,
             seed: common.seed,
             wasi: None,
+            listed: Arc::default(),
         }
     }
 }
@@ -153,6 +155,10 @@ impl Watched for State {
             self.read.push(("".into(), Seen::Unknown));
         }
         self
+    }
+
+    fn listed(&self) -> &Arc<AtomicU64> {
+        &self.listed
     }
 
     const WITHHELD: &'static [&'static str] = &[];

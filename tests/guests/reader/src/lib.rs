@@ -112,6 +112,11 @@ fn tried(rest: &str) -> Response {
         "write" => show(fs::write(&file, "written")),
         "append" => show(fs::OpenOptions::new().append(true).open(&file)),
         "list" => show(fs::read_dir(&file).map(|entries| entries.flatten().count())),
+        "lists" => {
+            let first = |_| fs::read_dir(&file).and_then(|mut entries| entries.next().transpose());
+            let ended = (0..100_000).map(first).find_map(Result::err);
+            ended.map_or_else(|| "never".to_owned(), |cause| format!("refused: {:?}", cause.kind()))
+        }
         "stat" => show(fs::metadata(&file).map(|metadata| metadata.len())),
         "remove" => show(fs::remove_file(&file)),
         "mkdir" => show(fs::create_dir(&file)),
