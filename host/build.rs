@@ -46,6 +46,33 @@ fn main() {
     }
     table.push_str("];\n");
     fs::write(out.join("policies.rs"), table).expect("OUT_DIR is writable");
+    fs::write(out.join("wit.rs"), texts("WIT", &root.join("wit"), "wit")).expect("OUT_DIR is writable");
+    fs::write(out.join("sdk.rs"), texts("SDK", &root.join("guest/sdk/src"), "rs")).expect("OUT_DIR is writable");
+}
+
+/// A table of the text files below a directory: path below it, and text.
+fn texts(table: &str, directory: &Path, extension: &str) -> String {
+    let mut found = Vec::new();
+    let mut directories = vec![directory.to_path_buf()];
+    while let Some(next) = directories.pop() {
+        for path in fs::read_dir(next).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    let mut text =
+        format!("/// Path below {:?}, and text, of each file there.\n", directory.file_name().unwrap_or_default());
+    text.push_str(&format!("pub static {table}: &[(&str, &str)] = &[\n"));
+    for path in found {
+        let name = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
+        text.push_str(&format!("    ({name:?}, include_str!({:?})),\n", path.display().to_string()));
+    }
+    text.push_str("];\n");
+    text
 }
 
 /// The names of the policies, which are those of their directories.

@@ -24,6 +24,8 @@ type Code = Vec<Instruction<'static>>;
 
 /// What is in it.
 pub struct Draft {
+    /// The world that it is of.
+    pub world: &'static str,
     /// Run when an instance is made.
     pub start: Option<Code>,
     /// Before `handle` answers.
@@ -40,7 +42,7 @@ pub struct Draft {
 
 impl Default for Draft {
     fn default() -> Self {
-        Self { start: None, handle: Vec::new(), after: None, pages: 1, elements: 1, import: None }
+        Self { world: "registry", start: None, handle: Vec::new(), after: None, pages: 1, elements: 1, import: None }
     }
 }
 
@@ -57,19 +59,24 @@ impl Draft {
         let mut resolve = Resolve::default();
         let (registry, _) = resolve.push_path(binary::workspace().join("wit")).unwrap();
         let (package, world) = match self.import {
-            None => (registry, "registry".to_owned()),
+            None => (registry, self.world.to_owned()),
             Some((package, interface)) => {
                 let text = format!(
                     "package {package};\ninterface {interface} {{ seize: func(); }}\n\
-                     world more {{ import {interface}; include skerry:registry/registry@0.1.0; }}\n"
+                     world more {{ import {interface}; include skerry:registry/{}@0.1.0; }}\n",
+                    self.world
                 );
                 (resolve.push_str("more.wit", &text).unwrap(), "more".to_owned())
             }
         };
-        let world = resolve.select_world(&[package], Some(&world)).unwrap();
-        let exports = exports(&resolve, world);
+        self.encoded(&resolve, package, &world)
+    }
+
+    fn encoded(self, resolve: &Resolve, package: wit_parser::PackageId, world: &str) -> Vec<u8> {
+        let world = resolve.select_world(&[package], Some(world)).unwrap();
+        let exports = exports(resolve, world);
         let mut module = self.module(&exports);
-        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        wit_component::embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();
         ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
     }
 
@@ -147,6 +154,45 @@ impl Draft {
         module.section(&elements).section(&code).section(&data);
         module.finish()
     }
+}
+
+/// A component of a world that is none of ours, by the text of its package.
+pub fn stranger(text: &str, world: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("stranger.wit", text).unwrap();
+    Draft::default().encoded(&resolve, package, world)
+}
+
+/// A component whose code is wrong, which is seen when it is compiled.
+pub fn ill_typed() -> Vec<u8> {
+    let mut bytes = Draft::default().component();
+    // The answer's address as a number of 64 bits.
+    let address = [0x41, 0x80, 0x08, 0x0b];
+    let at = bytes.windows(address.len()).position(|part| part == address).unwrap();
+    bytes[at] = 0x42;
+    bytes
+}
+
+/// A component of a world with a function that no compiler is done with soon:
+/// a million instructions in `blocks` loops.
+pub fn bomb(world: &'static str, blocks: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    for block in 0..blocks {
+        body.push(Instruction::Loop(wasm_encoder::BlockType::Empty));
+        for _ in 0..20 {
+            let at = i32::try_from(block % 1000).unwrap() * 4;
+            body.extend([
+                Instruction::I32Const(at),
+                Instruction::I32Const(at),
+                Instruction::I32Load(wasm_encoder::MemArg { offset: 0, align: 2, memory_index: 0 }),
+                Instruction::I32Const(1),
+                Instruction::I32Add,
+                Instruction::I32Store(wasm_encoder::MemArg { offset: 0, align: 2, memory_index: 0 }),
+            ]);
+        }
+        body.extend([Instruction::I32Const(0), Instruction::BrIf(0), Instruction::End]);
+    }
+    Draft { world, start: Some(body), ..Draft::default() }.component()
 }
 
 /// What the world exports: names and parameters. Each gives back a pointer.

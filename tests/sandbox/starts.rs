@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use skerry_tests::command::called;
 use wasm_encoder::Instruction;
 
 use crate::{
@@ -34,17 +35,41 @@ fn a_module_that_does_not_fit_stops_the_start() {
     let behind = [&component[..8], &precompiled].concat();
     let invalid = "is no WebAssembly component that this host can run";
     let world = "does not fit the world";
+    let none = "is of no world that this host offers: it exports";
+    let rules =
+        "package other:thing@1.0.0; interface rule { decide: func() -> list<string>; } world rules { export rule; }";
     let asked = "failed when it was first asked";
     for (name, bytes, says) in [
         ("text.wasm", b"not a module".to_vec(), [invalid, ""]),
         ("nothing.wasm", Vec::new(), [invalid, ""]),
-        ("core.wasm", b"\0asm\x01\0\0\0".to_vec(), [invalid, ""]),
+        ("core.wasm", b"\0asm\x01\0\0\0".to_vec(), [invalid, "it is a core module; make a component of it"]),
         ("half.wasm", component[..component.len() / 2].to_vec(), [invalid, ""]),
         ("elf.wasm", b"\x7fELF\x02\x01\x01\x00".to_vec(), ["is precompiled", ""]),
         ("precompiled.wasm", precompiled, ["is precompiled", ""]),
         ("behind.wasm", behind, [invalid, ""]),
-        // An empty component: of no world that is offered.
-        ("empty.wasm", b"\0asm\x0d\0\x01\0".to_vec(), [world, ""]),
+        ("ill.wasm", modules::ill_typed(), [invalid, "type mismatch"]),
+        // Of no world that is offered: an empty component, one of another
+        // package, of another version, a policy.
+        ("empty.wasm", b"\0asm\x0d\0\x01\0".to_vec(), [none, "nothing, and there are skerry:registry/registry@0.1.0"]),
+        ("stranger.wasm", modules::stranger(rules, "rules"), [none, "other:thing/rule@1.0.0, and there are"]),
+        (
+            "newer.wasm",
+            modules::stranger(
+                &rules.replace("other:thing@1.0.0", "skerry:registry@0.2.0").replace("rule", "handler"),
+                "handlers",
+            ),
+            [none, "skerry:registry/handler@0.2.0, and there are skerry:registry/registry@0.1.0"],
+        ),
+        (
+            "policy.wasm",
+            Draft { world: "storage-policy", ..draft() }.component(),
+            ["is of the world skerry:registry/storage-policy@0.1.0", "and not a registry: name it in `policies`"],
+        ),
+        (
+            "import.wasm",
+            Draft { import: Some(("skerry:registry@0.2.0", "settings")), ..draft() }.component(),
+            [world, "it wants skerry:registry/settings@0.2.0, and this host offers it skerry:registry/request@0.1.0"],
+        ),
         (
             "powers.wasm",
             Draft { import: Some(("strange:host@0.1.0", "powers")), ..draft() }.component(),
@@ -61,6 +86,16 @@ fn a_module_that_does_not_fit_stops_the_start() {
         ("table.wasm", Draft { elements: 10_000_000, ..draft() }.component(), [invalid, "exceeds the limit"]),
     ] {
         refused(name, &bytes, "  time: 100ms\n", &says);
+        // Who asks beforehand is told the same.
+        let directory = tempfile::tempdir().unwrap();
+        let module = directory.path().join(name);
+        fs::write(&module, &bytes).unwrap();
+        let ended = called("skerry", &["guest", "check", &module.display().to_string()]);
+        if name == "policy.wasm" {
+            assert!(ended.code == 0 && ended.out.contains("storage-policy"), "{ended:?}");
+        } else {
+            assert!(ended.code == 1 && says.iter().all(|part| ended.err.contains(part)), "{name}: {ended:?}");
+        }
     }
     for (word, bytes) in modules::other_engines() {
         refused("engine.wasm", &bytes, "", &[invalid, word]);

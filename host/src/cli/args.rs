@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{admin::AdminCommand, collect::GarbageCollect, guest::GuestCommand, htpasswd::Htpasswd, tls::TlsCommand};
+use super::{
+    admin::AdminCommand, collect::GarbageCollect, guest::GuestCommand, htpasswd::Htpasswd, policy::PolicyCommand,
+    tls::TlsCommand,
+};
 
 /// An OCI registry for the edge: control in WebAssembly, bytes in native code.
 #[derive(Debug, Parser)]
@@ -58,6 +61,12 @@ pub enum Command {
     },
     /// Make a line for a password file: `htpasswd -Bbn USER PASSWORD`.
     Htpasswd(Htpasswd),
+    /// Work with rules about who may do what, and what may be stored.
+    Policy {
+        /// What to do.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Look at a registry's TLS, or let clients trust the one of a first run.
     Tls {
         /// Which of the two.

@@ -11,6 +11,7 @@ mod htpasswd;
 pub mod logging;
 mod names;
 mod plan;
+mod policy;
 mod tls;
 
 #[cfg(test)]
@@ -26,9 +27,12 @@ pub use self::{
     ambient::Ambient,
     args::{Cli, Command, ConfigCommand, Serve},
     collect::{Collect, GarbageCollect},
-    guest::{GuestCommand, GuestCompile, GuestPull, GuestPush, Way},
+    guest::{
+        CompileApart, GuestCheck, GuestCommand, GuestCompile, GuestNew, GuestPull, GuestPush, Language, Way, WorldName,
+    },
     htpasswd::Htpasswd,
     plan::{FirstRun, Plan, PlanError, plan},
+    policy::{PolicyCommand, PolicyTest},
     tls::{CheckArgs, TlsCommand, TrustArgs},
 };
 use crate::config;
@@ -51,6 +55,12 @@ pub trait Rooms {
     /// Does something with a module.
     fn guest(&self, asked: &GuestCommand, ambient: &Ambient) -> Result<Said, Box<dyn Error>> {
         let _ = (asked, ambient);
+        Err(MISSING.into())
+    }
+
+    /// Does something with a policy.
+    fn policy(&self, asked: &PolicyCommand) -> Result<Said, Box<dyn Error>> {
+        let _ = asked;
         Err(MISSING.into())
     }
 }
@@ -115,8 +125,10 @@ pub fn main(rooms: &dyn Rooms) -> ExitCode {
             }
             Err(error) => refuse(&error),
         },
+        Command::Guest { command: GuestCommand::New(args) } => told(args.make().map_err(Into::into)),
         Command::Guest { command } => told(rooms.guest(&command, &ambient)),
         Command::Admin { command } => admin::run(&command, &ambient),
+        Command::Policy { command } => told(rooms.policy(&command)),
         Command::Tls { command } => tls::run(&command, &ambient),
         Command::Htpasswd(args) => match args.line(std::io::stdin()) {
             Ok(line) => {

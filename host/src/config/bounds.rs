@@ -123,6 +123,8 @@ impl Reader<'_> {
             parked: small(self.number("sandbox.parked", 1, 100_000)),
             queue: native(self.number("sandbox.queue", 0, 1_000_000)),
             queue_time: self.time("sandbox.queue_time", Duration::ZERO, hour),
+            compile_time: self.time("sandbox.compile_time", Duration::from_secs(1), hour),
+            compile_memory: self.size("sandbox.compile_memory", 64 * MIB, 1 << 40),
         }
     }
 }

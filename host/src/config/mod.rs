@@ -143,6 +143,16 @@ pub fn load(
     }
 }
 
+/// A text of YAML as JSON, for files that are no configuration.
+///
+/// # Errors
+/// Where it is not YAML.
+pub fn yaml(name: &str, text: &str) -> Result<serde_json::Value, ConfigError> {
+    let name: Arc<str> = name.into();
+    let tree = yaml::parse(text.trim_start_matches('\u{feff}'), Text::File(&name))?;
+    Ok(json::value(&tree, &schema::Kind::Any))
+}
+
 impl Config {
     /// Whether anything at or below a dotted path was set by anybody: a file,
     /// the environment or a flag.

@@ -379,6 +379,10 @@ pub struct Sandbox {
     pub queue: usize,
     /// How long they wait.
     pub queue_time: Duration,
+    /// Of compiling a module, by the clock.
+    pub compile_time: Duration,
+    /// Bytes of address space of the process that compiles it.
+    pub compile_memory: u64,
 }
 
 /// `remember`; each key with its default is in `defaults.yml`.

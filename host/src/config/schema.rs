@@ -491,6 +491,8 @@ const SANDBOX: &[Field] = &[
     ours("parked", Kind::Integer),
     ours("queue", Kind::Integer),
     ours("queue_time", Kind::Duration),
+    ours("compile_time", Kind::Duration),
+    ours("compile_memory", Kind::Size),
     ours("settings", Kind::Map(&Kind::Any)),
 ];
 

@@ -24,6 +24,9 @@ const LINGER: Duration = Duration::from_millis(200);
 /// With fewer slots than these nothing is served.
 const FEWEST: u32 = 4;
 
+/// Core instances of one component.
+const CORE_INSTANCES: u32 = 64;
+
 /// Of the space between two memories.
 const GUARD: u64 = 64 << 10;
 
@@ -57,6 +60,14 @@ pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
     }
 }
 
+/// An engine that counts instructions, for one instance at a time.
+pub fn counting() -> Result<Engine> {
+    let mut settings = compile::settings(None)?;
+    #[cfg(feature = "compiler")]
+    settings.cranelift_nan_canonicalization(true);
+    Engine::new(settings.consume_fuel(true))
+}
+
 /// As many memories as leave the rest of the process the space that it needs,
 /// where the operator bounded it.
 fn room() -> u32 {
@@ -67,13 +78,14 @@ fn room() -> u32 {
 fn pool(slots: u32, scarce: bool) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
     // A component has a few core instances (its module, adapters, shims), and
-    // mostly one memory.
+    // mostly one memory; one that componentize-py makes has some forty, of all
+    // the libraries of Python. They are counted, and cost no room.
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(6))
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
         .total_memories(if scarce { slots } else { slots.saturating_mul(2) })
         .total_tables(slots.saturating_mul(4))
         .total_stacks(slots)
-        .max_core_instances_per_component(24)
+        .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(4)
         .max_tables_per_component(24)
         .table_elements(32 << 10)

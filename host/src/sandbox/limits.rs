@@ -104,6 +104,11 @@ impl Allowance {
     pub const fn new(limits: &Limits) -> Self {
         Self { memory: limits.memory, table: limits.table_elements }
     }
+
+    /// Bytes of memory that were taken of a full one.
+    pub const fn taken(&self, limits: &Limits) -> usize {
+        limits.memory.saturating_sub(self.memory)
+    }
 }
 
 impl ResourceLimiter for Allowance {

@@ -9,6 +9,7 @@
 mod answer;
 mod bindings;
 mod compile;
+mod compiler;
 mod ending;
 mod engine;
 mod facts;
@@ -25,6 +26,8 @@ mod preopen;
 mod recall;
 mod state;
 mod tend;
+mod wants;
+mod worlds;
 
 use std::{
     sync::{
@@ -54,11 +57,17 @@ use self::{
     state::{Request, State},
 };
 pub use self::{
+    compiler::{Compiler, CompilerLimits, apart as compile_apart},
     limits::{Guard, Limits},
     module::{LoadError, ModuleFile, precompile},
-    policy::{Origin as PolicyOrigin, PolicyCounts, Source as PolicySource, World, built_in as built_in_policies},
+    policy::{
+        Asked, Origin as PolicyOrigin, PolicyCounts, Rehearsal, Scene, Source as PolicySource, World,
+        built_in as built_in_policies,
+    },
     preopen::Preopen,
     tend::{Collection, Purge, Tended},
+    wants::{Look, look},
+    worlds::{WIT, WORLDS, offer},
 };
 use crate::{
     plane::Body,
@@ -450,12 +459,12 @@ async fn load(
     let (component, path) = match file {
         Some(file) => {
             // It takes long, and requests may be served meanwhile.
-            let compiled = tokio::task::block_in_place(|| module::component(engine, &file));
-            (compiled?, file.path.display().to_string())
+            let component = tokio::task::block_in_place(|| module::component(engine, &file))?;
+            (component, file.path.display().to_string())
         }
         None => (module::built_in(engine)?, "that is built in".to_owned()),
     };
-    let (pre, inventory) = module::link(linker, &component, &path)?;
+    let (pre, inventory) = module::link(engine, linker, &component, &path)?;
     // Others may need all slots that there are.
     let busy = || LoadError::Start { path: path.clone(), cause: "every instance is busy".into() };
     let _permit = shared.instances.admit().await.ok_or_else(busy)?;

@@ -1,10 +1,7 @@
 //! A loaded module: compiled, linked, asked for what it wants said when the
 //! host has to answer for it.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,7 +15,9 @@ use wasmtime::{
 use super::compile;
 use super::{
     bindings::{InventoryPre, RegistryPre, handler},
+    compiler::{Compiler, Purpose},
     state::State,
+    wants::{self, Wants},
 };
 use crate::{
     server::HostFailure,
@@ -78,22 +77,28 @@ pub enum LoadError {
     )]
     NoCompiler,
     /// It is not what a host can load.
-    #[error("the module {path} is no WebAssembly component that this host can run: {cause:#}")]
+    #[error("the module {path} is no WebAssembly component that this host can run: {cause}")]
     Invalid {
         /// The file.
         path: String,
         /// Why.
-        cause: wasmtime::Error,
+        cause: String,
     },
-    /// It is a component of another world.
-    #[error(
-        "the module {path} does not fit the world skerry:registry/registry@0.1.0, which is what this host offers: {cause:#}"
-    )]
-    World {
+    /// It could not be compiled within bounds.
+    #[error("the module {path} is not taken: {cause}")]
+    Compile {
         /// The file.
         path: String,
         /// Why.
-        cause: wasmtime::Error,
+        cause: String,
+    },
+    /// It is a component of another world.
+    #[error("the module {path} {cause}")]
+    World {
+        /// The file.
+        path: String,
+        /// What it wants, and what is offered.
+        cause: String,
     },
     /// A policy does not fit.
     #[error("the policy {name} (module {path}) {cause}")]
@@ -118,6 +123,9 @@ pub enum LoadError {
     /// There are more policies than there is room for.
     #[error("there is no room for {0} policies")]
     Policies(usize),
+    /// There is no engine to run it.
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
     /// There are no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
@@ -165,20 +173,30 @@ fn part_of_this_binary(engine: &Engine, code: &[u8]) -> Result<Component, LoadEr
     // with `Engine::precompile_component`, and are part of it.
     #[allow(unsafe_code, reason = "the one place where native code is taken over")]
     let component = unsafe { Component::deserialize(engine, code) };
-    component.map_err(|cause| LoadError::Invalid { path: "that is built in".into(), cause })
+    component.map_err(|cause| LoadError::Invalid { path: "that is built in".into(), cause: format!("{cause:#}") })
 }
 
-/// Makes a component of a module's file: by compiling it, or as it is where it
-/// is compiled and its digest is pinned.
+/// Makes a component of a module's file: by having it compiled, or as it is
+/// where it is compiled and its digest is pinned.
 pub fn component(engine: &Engine, file: &ModuleFile) -> Result<Component, LoadError> {
+    component_for(engine, file, Purpose::Serve)
+}
+
+/// The same, for an engine of another kind.
+pub fn component_for(engine: &Engine, file: &ModuleFile, purpose: Purpose) -> Result<Component, LoadError> {
     let path = file.path.display().to_string();
-    if file.bytes.starts_with(ELF) {
+    if file.is_compiled() {
         return precompiled(engine, file, path);
     }
-    #[cfg(feature = "compiler")]
-    return Component::from_binary(engine, &file.bytes).map_err(|cause| LoadError::Invalid { path, cause });
-    #[cfg(not(feature = "compiler"))]
-    Err(LoadError::NoCompiler)
+    // Before it is compiled, which takes long.
+    wants::look(&path, &file.bytes)?;
+    let code = file.compiler.code(&file.path, &file.bytes, purpose)?;
+    // SAFETY: these bytes were made by a process of this very program, which
+    // was given the module and nothing else, now or before; in that case they
+    // are authenticated by a key that only this user has. See `compiler`.
+    #[allow(unsafe_code, reason = "where our own compiler's code is taken over")]
+    let component = unsafe { Component::deserialize(engine, &code) };
+    component.map_err(|cause| LoadError::Invalid { path, cause: format!("{cause:#}") })
 }
 
 /// How compiled code begins.
@@ -194,26 +212,42 @@ fn precompiled(engine: &Engine, file: &ModuleFile, path: String) -> Result<Compo
     // the engine's settings.
     #[allow(unsafe_code, reason = "where pinned native code is taken over")]
     let component = unsafe { Component::deserialize(engine, &file.bytes) };
-    component.map_err(|cause| LoadError::Foreign { path, cause })
+    component.map_err(|cause| {
+        let text = format!("{cause:#}");
+        // What it was made by is right, and it asks for too much.
+        match ["pooling allocator", "exceeds the limit"].iter().any(|part| text.contains(part)) {
+            true => LoadError::Invalid { path, cause: text },
+            false => LoadError::Foreign { path, cause },
+        }
+    })
 }
 
 /// Compiles a component for machines of this kind, with no more than their
-/// baseline instructions, to be loaded by hosts of this very version.
+/// baseline instructions, to be loaded by hosts of this very version: in a
+/// process of its own.
 ///
 /// # Errors
-/// [`LoadError::NoCompiler`], or that it is no component.
-pub fn precompile(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+/// That it is no component, or that it takes too much.
+pub fn precompile(file: &ModuleFile) -> Result<Vec<u8>, LoadError> {
+    wants::look(&file.path.display().to_string(), &file.bytes)?;
+    file.compiler.code(&file.path, &file.bytes, Purpose::Serve)
+}
+
+/// Compiles a component in this process, which is there for nothing else.
+pub fn compile(bytes: &[u8], purpose: Purpose) -> Result<Vec<u8>, String> {
     #[cfg(feature = "compiler")]
     {
-        let invalid = |cause| LoadError::Invalid { path: path.display().to_string(), cause };
-        let mut settings = compile::settings(Some(env!("SKERRY_TARGET"))).map_err(invalid)?;
-        let engine = Engine::new(settings.cranelift_nan_canonicalization(true)).map_err(invalid)?;
-        engine.precompile_component(bytes).map_err(invalid)
+        let compile = || {
+            let mut settings = compile::settings(Some(env!("SKERRY_TARGET")))?;
+            settings.cranelift_nan_canonicalization(true).consume_fuel(purpose == Purpose::Count);
+            Engine::new(&settings)?.precompile_component(bytes)
+        };
+        compile().map_err(|cause: wasmtime::Error| format!("{cause:#}"))
     }
     #[cfg(not(feature = "compiler"))]
     {
-        let _ = (path, bytes);
-        Err(LoadError::NoCompiler)
+        let _ = (bytes, purpose);
+        Err(LoadError::NoCompiler.to_string())
     }
 }
 
@@ -225,6 +259,15 @@ pub struct ModuleFile {
     pub bytes: Vec<u8>,
     /// Digests (`sha256:…`) of compiled code that may run.
     pub pinned: Vec<String>,
+    /// What compiles it.
+    pub compiler: Arc<Compiler>,
+}
+
+impl ModuleFile {
+    /// Whether it is native code already.
+    pub fn is_compiled(&self) -> bool {
+        self.bytes.starts_with(ELF)
+    }
 }
 
 /// What a registry module exports that tells facts.
@@ -234,13 +277,25 @@ const INVENTORY: &str = "skerry:registry/inventory@0.1.0";
 type Linked = (RegistryPre<State>, Option<InventoryPre<State>>);
 
 /// Links a component to what its world offers.
-pub fn link(linker: &Linker<State>, component: &Component, path: &str) -> Result<Linked, LoadError> {
+pub fn link(engine: &Engine, linker: &Linker<State>, component: &Component, path: &str) -> Result<Linked, LoadError> {
     let world = |cause| LoadError::World { path: path.to_owned(), cause };
-    let pre = linker.instantiate_pre(component).map_err(world)?;
+    let found = Wants::of(engine, component).worlds().map_err(|misfit| world(misfit.to_string()))?;
+    if found.iter().all(|found| found.name != WORLD) {
+        let found = found.first().map(|found| found.full()).unwrap_or_default();
+        return Err(world(format!("is of the world {found}, and not a registry: name it in `policies`")));
+    }
+    let misfit = |cause: wasmtime::Error| {
+        let offered = super::worlds::offer().full(WORLD);
+        world(format!("does not fit the world {offered}, which is what this host offers: {cause:#}"))
+    };
+    let pre = linker.instantiate_pre(component).map_err(misfit)?;
     let tells = component.get_export_index(None, INVENTORY).is_some();
-    let inventory = tells.then(|| InventoryPre::new(pre.clone())).transpose().map_err(world)?;
-    Ok((RegistryPre::new(pre).map_err(world)?, inventory))
+    let inventory = tells.then(|| InventoryPre::new(pre.clone())).transpose().map_err(misfit)?;
+    Ok((RegistryPre::new(pre).map_err(misfit)?, inventory))
 }
+
+/// The world of registries.
+const WORLD: &str = "registry";
 
 impl From<HostFailure> for handler::HostFailure {
     fn from(kind: HostFailure) -> Self {

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -63,9 +63,9 @@ impl Artifacts {
 
     /// The module of one of them. Nothing that is compiled is taken from a
     /// registry, whatever else is pinned.
-    pub fn file(&self, name: &str) -> ModuleFile {
+    pub fn file(&self, config: &Config, name: &str) -> ModuleFile {
         let bytes = self.0.get(name).map(|bytes| bytes.to_vec()).unwrap_or_default();
-        ModuleFile { path: PathBuf::from(name), bytes, pinned: Vec::new() }
+        ModuleFile { pinned: Vec::new(), ..map::module_file(config, Path::new(name), bytes) }
     }
 }
 
@@ -130,7 +130,8 @@ async fn own(
     digest: &Digest,
 ) -> Option<(Bytes, Bytes)> {
     let limits = map::limits(config);
-    let sandbox = Sandbox::start(Arc::clone(storage) as _, limits, Box::new(|_| None), None, Vec::new(), None).await;
+    let storage = Arc::clone(storage) as _;
+    let sandbox = Sandbox::start(storage, limits, Box::new(|_| None), (None, None), Vec::new(), None).await;
     let sandbox = sandbox.ok()?;
     let repository = &reference.repository;
     let read = async |path: String, most| sandbox.read_own(&path, most).await.ok().flatten();

@@ -4,16 +4,20 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
+    sync::Arc,
 };
 
-use cap_std::fs::Dir;
+use cap_fs_ext::DirExt;
+use cap_std::{ambient_authority, fs::Dir};
 
 use super::ServeError;
 use crate::{
     cli::Collect,
     config::{self, Config},
-    remember, sandbox, server,
-    storage::{self, Key, Threads},
+    remember,
+    sandbox::{self, Compiler, CompilerLimits, ModuleFile},
+    server,
+    storage::{self, HOST_SEGMENT, Key, Threads},
 };
 
 /// The largest module that is read.
@@ -135,6 +139,32 @@ pub fn module(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MODULE >> 20)));
     }
     Ok(bytes)
+}
+
+/// A module that the configuration names, with what it held.
+pub fn module_file(config: &Config, path: &Path, bytes: Vec<u8>) -> ModuleFile {
+    let pinned = config.sandbox.precompiled.clone();
+    ModuleFile { path: path.to_owned(), bytes, pinned, compiler: Arc::new(compiler(config, home(config))) }
+}
+
+/// A module that a command names; what is made of it is not kept.
+pub fn apart(config: &Config, path: &Path, bytes: Vec<u8>) -> ModuleFile {
+    ModuleFile { compiler: Arc::new(compiler(config, None)), ..module_file(config, path, bytes) }
+}
+
+/// What compiles foreign modules; it keeps what it makes where it has a home.
+pub fn compiler(config: &Config, home: Option<Dir>) -> Compiler {
+    let (time, memory) = (config.sandbox.compile_time, config.sandbox.compile_memory);
+    Compiler::new(CompilerLimits { time, memory }, home)
+}
+
+/// The host's own directory, once the storage has made it.
+fn home(config: &Config) -> Option<Dir> {
+    if config.storage.read_only {
+        return None;
+    }
+    let root = Dir::open_ambient_dir(&config.storage.root, ambient_authority()).ok()?;
+    root.open_dir_nofollow(HOST_SEGMENT).ok()
 }
 
 fn wide(value: u64) -> usize {

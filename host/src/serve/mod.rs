@@ -16,6 +16,7 @@ mod modules;
 mod native;
 mod notify;
 mod policies;
+mod rehearse;
 mod room;
 mod tls;
 

@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use super::{ServeError, artifacts::Artifacts, map};
 use crate::{
     config::{self, Config, Policy, PolicyModule, Secret},
-    sandbox::{self, LoadError, ModuleFile, PolicyOrigin, PolicySource, Preopen, StartError, World},
+    sandbox::{self, LoadError, PolicyOrigin, PolicySource, Preopen, StartError, World},
     storage::{Grant, Opener},
 };
 
@@ -26,14 +26,15 @@ pub fn sources(config: &Config, artifacts: &Artifacts) -> Result<Vec<PolicySourc
     config.policies.iter().map(|policy| source(config, artifacts, policy)).collect()
 }
 
-fn source(config: &Config, artifacts: &Artifacts, policy: &Policy) -> Result<PolicySource, ServeError> {
+/// One, with what the files say now.
+pub fn source(config: &Config, artifacts: &Artifacts, policy: &Policy) -> Result<PolicySource, ServeError> {
     let module = match &policy.module {
-        PolicyModule::Artifact(name) => PolicyOrigin::File(artifacts.file(name)),
+        PolicyModule::Artifact(name) => PolicyOrigin::File(artifacts.file(config, name)),
         PolicyModule::BuiltIn(name) => PolicyOrigin::BuiltIn(name.clone()),
         PolicyModule::File(path) => {
             let read = |cause| LoadError::Read { path: path.display().to_string(), cause };
             let bytes = map::module(path).map_err(read).map_err(StartError::Load)?;
-            PolicyOrigin::File(ModuleFile { path: path.clone(), bytes, pinned: config.sandbox.precompiled.clone() })
+            PolicyOrigin::File(map::module_file(config, path, bytes))
         }
     };
     let told = |(name, secret): &(String, Secret)| Ok((name.clone(), told(policy, name, secret)?));

@@ -15,6 +15,21 @@ pub struct GuestCompile {
     pub output: Option<PathBuf>,
 }
 
+/// What a compiler of its own process may take. The module comes by standard
+/// input, the code goes to standard output.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct CompileApart {
+    /// Seconds.
+    #[arg(long)]
+    pub time: u64,
+    /// Bytes of address space.
+    #[arg(long)]
+    pub memory: u64,
+    /// For an engine that counts instructions.
+    #[arg(long)]
+    pub count: bool,
+}
+
 impl GuestCompile {
     /// Where the code goes.
     #[must_use]

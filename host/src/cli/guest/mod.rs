@@ -1,18 +1,33 @@
 //! `guest`: modules of one's own; a file for each command.
 
 mod artifact;
+mod check;
 mod compile;
+mod new;
+mod project;
 
 use clap::Subcommand;
 
 pub use self::{
     artifact::{GuestPull, GuestPush, Way},
-    compile::GuestCompile,
+    check::GuestCheck,
+    compile::{CompileApart, GuestCompile},
+    new::{GuestNew, Language, WorldName},
 };
 
 /// What to do with a module.
 #[derive(Debug, Subcommand)]
 pub enum GuestCommand {
+    /// Begin a module of your own: a folder with all that it takes.
+    ///
+    /// It has the WIT, twenty lines that decide something, cases for `skerry
+    /// policy test`, and a README with the commands. Nothing is overwritten.
+    New(GuestNew),
+    /// Look at a module: its world, what it asks for, and what it will get.
+    ///
+    /// It is compiled and asked whether it can work, as at the start of a
+    /// server; the exit status is 1 if it would be refused.
+    Check(GuestCheck),
     /// Compile a module ahead of time.
     ///
     /// For builds with no compiler, and for small machines, where compiling
@@ -28,4 +43,7 @@ pub enum GuestCommand {
     Push(GuestPush),
     /// Pull a module from a registry, verified.
     Pull(GuestPull),
+    /// How a host compiles a module: apart from itself.
+    #[command(hide = true)]
+    CompileApart(CompileApart),
 }

@@ -3,15 +3,17 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
 use serde_json::Value;
-use wasmtime::component::Component;
+use wasmtime::{Engine, component::Component};
 
 use super::{
     super::{
         bindings::{AuthPolicyPre, StoragePolicyPre},
+        compiler::Purpose,
         instances::Instances,
         limits::Limits,
         module::{self, LoadError, ModuleFile},
         preopen::Preopen,
+        wants::Wants,
     },
     Common,
     concerns::Concerns,
@@ -55,6 +57,13 @@ pub enum Origin {
     File(ModuleFile),
 }
 
+impl Origin {
+    /// Whether it is WebAssembly, and not compiled yet.
+    pub fn is_source(&self) -> bool {
+        matches!(self, Self::File(file) if !file.is_compiled())
+    }
+}
+
 /// A world of policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
@@ -72,10 +81,11 @@ pub fn built_in() -> impl Iterator<Item = &'static str> {
 /// Loads one, and sees that it starts.
 pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> {
     let Source { name, module: origin, world, settings, grant, preopen, secrets, lenient, limits } = source;
-    let (component, path) = component(common, origin)?;
-    let exports = |export: &str| component.get_export_index(None, export).is_some();
+    let (component, path) = component(&common.engine, origin, Purpose::Serve)?;
     let wrong = |cause: String| LoadError::Policy { name: name.clone(), path: path.clone(), cause };
-    let world = match (world, exports(AUTH), exports(STORAGE)) {
+    let worlds = Wants::of(&common.engine, &component).worlds().map_err(|misfit| wrong(misfit.to_string()))?;
+    let is = |name: &str| worlds.iter().any(|world| world.name == name);
+    let world = match (world, is("auth-policy"), is("storage-policy")) {
         (None | Some(World::Auth), true, false) | (Some(World::Auth), true, true) => World::Auth,
         (None | Some(World::Storage), false, true) | (Some(World::Storage), true, true) => World::Storage,
         (None, true, true) => {
@@ -87,7 +97,7 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
         }
         (None, false, false) => {
             return Err(wrong(format!(
-                "exports neither {AUTH} nor {STORAGE}, which are what this host asks of policies"
+                "exports neither {AUTH} nor {STORAGE}, which are what this host asks of policies: a registry is named in `sandbox.registry`"
             )));
         }
     };
@@ -124,14 +134,15 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
     Ok(policy)
 }
 
-fn component(common: &Common, origin: Origin) -> Result<(Component, String), LoadError> {
+/// Makes a component of it.
+pub fn component(engine: &Engine, origin: Origin, purpose: Purpose) -> Result<(Component, String), LoadError> {
     match origin {
         Origin::File(file) => {
             // It takes long, and requests may be served meanwhile.
-            let compiled = tokio::task::block_in_place(|| module::component(&common.engine, &file));
+            let compiled = tokio::task::block_in_place(|| module::component_for(engine, &file, purpose));
             Ok((compiled?, file.path.display().to_string()))
         }
-        Origin::BuiltIn(name) => Ok((module::built_in_policy(&common.engine, &name)?, "that is built in".to_owned())),
+        Origin::BuiltIn(name) => Ok((module::built_in_policy(engine, &name)?, "that is built in".to_owned())),
     }
 }
 

@@ -17,9 +17,11 @@ mod facts;
 mod load;
 mod one;
 mod question;
+mod rehearsal;
 mod rights;
 mod said;
 mod session;
+mod values;
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -30,6 +32,7 @@ use self::{concerns::Concerns, decisions::Decisions, one::Policy};
 pub use self::{
     concerns::concern,
     load::{Origin, Source, World, built_in},
+    rehearsal::{Asked, Rehearsal, Scene},
     session::Session,
 };
 use super::{engine::Ticker, facts::Teller, module::LoadError};

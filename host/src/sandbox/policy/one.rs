@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value as Json;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 
@@ -23,7 +24,7 @@ use super::{
         describe,
         facts::About,
         instances::Instances,
-        limits::Guard,
+        limits::{Guard, Limits},
         meter,
     },
     Common, challenge,
@@ -34,7 +35,7 @@ use super::{
 };
 
 /// Bytes that one answer may take of the host.
-const ANSWER: usize = 1 << 20;
+pub const ANSWER: usize = 1 << 20;
 
 /// Bounds of a principal.
 const SUBJECT: usize = 256;
@@ -256,7 +257,7 @@ impl Policy {
     }
 
     fn store(&self, common: &Common) -> Store<State> {
-        let mut store = Store::new(&common.engine, State::new(&self.rights, common));
+        let mut store = Store::new(&common.engine, State::new(&self.rights, &common.ticker, common.seed));
         store.limiter(|state| &mut state.allowance);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(meter::on_tick);
@@ -266,11 +267,7 @@ impl Policy {
 
     /// One that waits is stopped as well.
     async fn bounded<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
-        let patience = self.rights.limits.time.saturating_mul(4).saturating_add(PATIENCE);
-        match tokio::time::timeout(patience, call).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Guard::Patience.into()),
-        }
+        patient(&self.rights.limits, call).await
     }
 
     fn end<T>(
@@ -302,6 +299,52 @@ impl Policy {
 
     fn mask(&self, asking: &Asking<'_>) -> Mask {
         self.rights.mask.and(asking.credentials)
+    }
+}
+
+/// Stops a call that waits.
+pub async fn patient<T>(limits: &Limits, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+    let patience = limits.time.saturating_mul(4).saturating_add(PATIENCE);
+    match tokio::time::timeout(patience, call).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Guard::Patience.into()),
+    }
+}
+
+/// Whether the host would take an answer, as JSON: that it is of the right
+/// type does not say that it makes sense.
+pub fn refused(function: &str, answer: &Json) -> Result<(), String> {
+    let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
+    let pairs = |json: &Json| -> Vec<(String, String)> {
+        let pair = |pair: &Json| Some((text(pair.get(0)?), text(pair.get(1)?)));
+        json.as_array().into_iter().flatten().filter_map(pair).collect()
+    };
+    match function {
+        "authenticate" => match answer.get("known").and_then(|known| known.get("principal")) {
+            Some(given) => principal(&Principal {
+                subject: text(&given["subject"]),
+                groups: given["groups"].as_array().into_iter().flatten().map(text).collect(),
+                claims: pairs(&given["claims"]),
+            }),
+            None => Ok(()),
+        },
+        "admit" => match answer.get("deny") {
+            Some(given) => denied(&Denial {
+                code: text(&given["code"]),
+                status: given["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0),
+                message: String::new(),
+            }),
+            None => Ok(()),
+        },
+        "challenges" => {
+            let given = answer.as_array().into_iter().flatten();
+            let given = given.map(|given| auth::Challenge {
+                scheme: text(&given["scheme"]),
+                parameters: pairs(&given["parameters"]),
+            });
+            challenge::values(&given.collect::<Vec<_>>(), &Mask::default()).map(|_| ())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 use super::{
     super::{
         bindings::{AuthPolicy, StoragePolicy, files, identity, secrets, settings, storage_policy_types, types},
+        engine::Ticker,
         facts::About,
         imports::{self, Watched},
         limits::{Allowance, Limits},
@@ -17,7 +18,6 @@ use super::{
         preopen::Preopen,
         state,
     },
-    Common,
     said::Mask,
 };
 use crate::{
@@ -67,18 +67,18 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(rights: &Arc<Rights>, common: &Common) -> Self {
+    pub fn new(rights: &Arc<Rights>, ticker: &Ticker, seed: u128) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(state::RESOURCES);
         Self {
             rights: Arc::clone(rights),
             read: Vec::new(),
-            meter: Meter::new(&common.ticker, &rights.limits),
+            meter: Meter::new(ticker, &rights.limits),
             allowance: Allowance::new(&rights.limits),
             output: GuestOutput::default(),
             about: None,
             table,
-            seed: common.seed,
+            seed,
             wasi: None,
             listed: Arc::default(),
         }

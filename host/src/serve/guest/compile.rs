@@ -5,6 +5,7 @@ use std::{fs, io, path::Path};
 use super::super::map;
 use crate::{
     cli::GuestCompile,
+    config::ConfigError,
     sandbox::{self, LoadError},
     storage::{Algorithm, Digest},
 };
@@ -12,6 +13,9 @@ use crate::{
 /// Why a module was not compiled: one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
+    /// There are no defaults.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// It cannot be compiled.
     #[error(transparent)]
     Module(#[from] LoadError),
@@ -32,7 +36,7 @@ pub enum CompileError {
 pub fn compile(asked: &GuestCompile) -> Result<String, CompileError> {
     let read = |cause| LoadError::Read { path: asked.file.display().to_string(), cause };
     let bytes = map::module(&asked.file).map_err(read)?;
-    let code = sandbox::precompile(&asked.file, &bytes)?;
+    let code = sandbox::precompile(&map::apart(&super::defaults()?, &asked.file, bytes))?;
     let output = asked.output();
     write(&output, &code).map_err(|cause| CompileError::Write { path: output.display().to_string(), cause })?;
     Ok(format!(

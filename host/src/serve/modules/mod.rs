@@ -11,7 +11,11 @@
 mod in_force;
 mod watch;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::{sync::Mutex, task::block_in_place};
 
@@ -82,12 +86,12 @@ fn files(config: &Config) -> Vec<PathBuf> {
 pub fn registry(config: &Config, artifacts: &Artifacts) -> Result<Option<ModuleFile>, StartError> {
     let path = match &config.sandbox.registry {
         None => return Ok(None),
-        Some(ModuleAt::Artifact(name)) => return Ok(Some(artifacts.file(name))),
+        Some(ModuleAt::Artifact(name)) => return Ok(Some(artifacts.file(config, name))),
         Some(ModuleAt::File(path)) => path,
     };
     let read = |cause| StartError::Load(LoadError::Read { path: path.display().to_string(), cause });
     let bytes = map::module(path).map_err(read)?;
-    Ok(Some(ModuleFile { path: path.clone(), bytes, pinned: config.sandbox.precompiled.clone() }))
+    Ok(Some(map::module_file(config, path, bytes)))
 }
 
 /// Who changes modules.
@@ -226,7 +230,7 @@ impl Modules {
     }
 
     fn posted(&self, bytes: Vec<u8>) -> ModuleFile {
-        ModuleFile { path: "that was posted".into(), bytes, pinned: self.config.sandbox.precompiled.clone() }
+        map::module_file(&self.config, Path::new("that was posted"), bytes)
     }
 
     async fn take_registry(
