@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use crate::children;
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(60);
 /// Lines of a log that are shown when a test fails.
 const SHOWN: usize = 120;
