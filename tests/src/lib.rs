@@ -16,6 +16,7 @@ pub mod content;
 pub mod engine;
 pub mod image;
 pub mod layout;
+pub mod mounts;
 pub mod namespaces;
 pub mod peer;
 pub mod ports;

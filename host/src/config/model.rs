@@ -224,6 +224,8 @@ pub struct Storage {
     pub symlinks: Vec<String>,
     /// Whether nobody else writes to the directory.
     pub exclusive: bool,
+    /// Bytes of the disk that pushes leave alone.
+    pub reserve: u64,
     /// Whether clients may delete.
     pub delete: bool,
     /// Whether clients may change nothing.

@@ -276,6 +276,7 @@ impl<'a> Reader<'a> {
             // The bounds that distribution silently puts on it, and one above.
             symlinks,
             exclusive: self.flag("storage.filesystem.exclusive"),
+            reserve: self.size("storage.filesystem.reserve", 0, 1 << 50),
             max_threads: usize::try_from(threads.clamp(25, 4096)).unwrap_or(25),
             delete: self.flag("storage.delete.enabled"),
             read_only: self.flag("storage.maintenance.readonly.enabled"),

@@ -248,6 +248,7 @@ const STORAGE: &[Field] = &[
             key("maxthreads", "maxthreads", Kind::Integer),
             ours("symlinks", Kind::List(&Kind::Text)),
             ours("exclusive", Kind::Flag),
+            ours("reserve", Kind::Size),
         ]),
     ),
     key("delete", "delete", Kind::Section(&[key("enabled", "enabled", Kind::Flag)])),

@@ -39,6 +39,9 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let idle = move || from.open_uploads().1 as f64;
     metrics.gauge_fn("skerry_uploads_idle", "Uploads kept open between two requests.", &[], idle);
     let from = Arc::clone(storage);
+    let room = move || from.room().map_or(f64::NAN, |bytes| bytes as f64);
+    metrics.gauge_fn("skerry_storage_room_bytes", "What pushes may take before the disk counts as full.", &[], room);
+    let from = Arc::clone(storage);
     let weak = move || f64::from(u8::from(from.durability() == Durability::Weak));
     metrics.gauge_fn("skerry_storage_weak", "1 where a power cut may undo what was acknowledged.", &[], weak);
     let from = Arc::clone(storage);

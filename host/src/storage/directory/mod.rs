@@ -16,6 +16,7 @@ mod locks;
 mod object;
 mod options;
 mod read;
+mod room;
 mod stage;
 mod stamp;
 mod sweep;
@@ -98,7 +99,7 @@ impl Directory {
         let tree = Tree::open(root, &options.allowed_links)?;
         links::check(&tree)?;
         let flusher = Flusher::default();
-        let Own { stages, states, claims } = match own(&tree, &flusher, options.exclusive) {
+        let Own { stages, states, claims } = match own(&tree, &flusher, &options) {
             Ok(own) => own,
             Err(Failure::ReadOnly) if options.exclusive => {
                 return Err(Failure::Other(String::from(
@@ -174,6 +175,14 @@ impl Directory {
         links::unseen(&self.inner.tree)
     }
 
+    /// Bytes that uploads may take now, on the disk where most of them go;
+    /// nothing where that is not known.
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        let stage = self.inner.default_stage().ok()?;
+        stage.room.left(&stage.dir)
+    }
+
     /// Uploads that requests use just now, and those that stay open between
     /// two requests.
     #[must_use]
@@ -191,7 +200,7 @@ struct Own {
 }
 
 /// Opens what is the host's own, on each device that objects lie on.
-fn own(tree: &Tree, flusher: &Flusher, exclusive: bool) -> Result<Own, Failure> {
+fn own(tree: &Tree, flusher: &Flusher, options: &Options) -> Result<Own, Failure> {
     let Own { mut stages, mut states, mut claims } = Own::default();
     // The root is last in the list, and first here: the states are there.
     for base in tree.bases().iter().rev() {
@@ -200,8 +209,8 @@ fn own(tree: &Tree, flusher: &Flusher, exclusive: bool) -> Result<Own, Failure> 
         }
         let home = stage::home(&base.dir)?;
         let _starting = stage::lock_start(&home)?;
-        claims.push(stage::claim(&home, exclusive)?);
-        let stage = Stage::open(&home)?;
+        claims.push(stage::claim(&home, options.exclusive)?);
+        let stage = Stage::open(&home, options.reserve)?;
         if base.place.is_none() {
             states = Some(uploads::States::open(&home, stage.clone())?);
         }

@@ -13,6 +13,9 @@ pub struct Options {
     /// Whether no other process may have the storage open, nor writes to it:
     /// a second Skerry is refused, and others are the operator's care.
     pub exclusive: bool,
+    /// Bytes of the disk that uploads leave alone, or a sixteenth of a small
+    /// one; 0 for none.
+    pub reserve: u64,
     /// Uploads that requests use at once; one more is `Busy`.
     pub max_open_uploads: usize,
     /// Uploads that stay open between two requests.
@@ -46,6 +49,7 @@ impl Default for Options {
         Self {
             allowed_links: Vec::new(),
             exclusive: false,
+            reserve: 64 << 20,
             max_open_uploads: 4096,
             idle_uploads: 256,
             idle_upload: Duration::from_secs(60),

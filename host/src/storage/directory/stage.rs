@@ -23,6 +23,7 @@ use rustix::{
 
 use super::{
     errors::{failure, from_io},
+    room::{For, Room},
     sweep, tree,
 };
 use crate::storage::{Failure, digest::to_hex, key::HOST_SEGMENT};
@@ -90,6 +91,7 @@ pub(super) struct Stage {
     tmp: Dir,
     name: String,
     pub(super) dir: Dir,
+    pub(super) room: Room,
     next: AtomicU64,
     _lock: File,
 }
@@ -97,7 +99,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Makes this process's part, and removes those of the dead. The caller
     /// holds the start lock.
-    pub(super) fn open(home: &Dir) -> Result<Arc<Self>, Failure> {
+    pub(super) fn open(home: &Dir, reserve: u64) -> Result<Arc<Self>, Failure> {
         let tmp = private_directory(home, "tmp")?;
         bury(&tmp)?;
         let mut random = [0; 8];
@@ -107,12 +109,17 @@ impl Stage {
         let lock = private_file(&dir, LOCK)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|errno| failure(errno, "locking the staging directory"))?;
-        Ok(Arc::new(Self { tmp, name, dir, next: AtomicU64::new(0), _lock: lock }))
+        Ok(Arc::new(Self { tmp, name, dir, room: Room::new(reserve), next: AtomicU64::new(0), _lock: lock }))
     }
 
     /// A name that is free here.
     pub(super) fn name(&self) -> String {
         format!("{:x}", self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Takes room on this disk.
+    pub(super) fn take(&self, wanted: For, bytes: u64) -> Result<(), Failure> {
+        self.room.take(&self.dir, wanted, bytes)
     }
 
     /// Makes a file here, open for reading and writing.

@@ -17,6 +17,7 @@ use super::{
     files::write_whole,
     flush::Target,
     locks::{Marks, Mode},
+    room::For,
     stage::{Stage, Temp},
     stamp::Identity,
     tree::Place,
@@ -116,6 +117,7 @@ pub(super) fn run(
         learned: Vec::new(),
         trash: Vec::new(),
         visible: false,
+        frees: false,
     };
     let mut targets = Vec::new();
     for expectation in expect {
@@ -132,6 +134,8 @@ pub(super) fn run(
         }
     }
     run.examine(&changes)?;
+    // What makes room may take the last of it.
+    run.frees = changes.iter().any(|change| matches!(change, Change::Remove(_) | Change::RemoveTree(_)));
     for change in changes {
         steps.push(run.prepare(change, &mut targets)?);
     }
@@ -169,6 +173,8 @@ struct Run<'a> {
     trash: Vec<(Arc<Stage>, String)>,
     /// Whether anything was changed already.
     visible: bool,
+    /// Whether anything is removed.
+    frees: bool,
 }
 
 impl Run<'_> {
@@ -194,8 +200,12 @@ impl Run<'_> {
                 return Ok(Step::MakeDirectory { key });
             }
         };
+        let stage = self.inner.stage(Some(&key))?.clone();
+        if !self.frees {
+            stage.take(For::Commit, bytes.len() as u64)?;
+        }
         self.announce(&key)?;
-        let (file, temp) = self.inner.stage(Some(&key))?.create()?;
+        let (file, temp) = stage.create()?;
         write_whole(&file, &bytes).map_err(|errno| failure(errno, "writing a temporary file"))?;
         let file = Arc::new(file);
         targets.push(Target::File(file.clone()));

@@ -22,6 +22,7 @@ use crate::storage::{
         files,
         flush::Target,
         locks::Mode,
+        room::For,
         stamp::{self, Stamp},
         tree::{self, Wait},
     },
@@ -108,6 +109,7 @@ impl Drop for Stop {
 /// a power cut may take an upload that received nothing.
 fn make(inner: &Arc<Inner>, key: &Key, beside: &[(Key, Bytes)]) -> Result<OwnedFd, Failure> {
     let parent = key.parent();
+    inner.stage(Some(key))?.take(For::Upload, 0)?;
     let mut changing = inner.generations.changing();
     changing.place(parent.as_ref());
     let made = &mut |key: &Key| {

@@ -15,6 +15,7 @@ use crate::storage::{
         errors::failure,
         files,
         flush::Target,
+        room::For,
         stage::{Stage, Temp},
     },
 };
@@ -152,7 +153,12 @@ impl Live {
             // A copy, as the bytes may be a small part of a large buffer.
             batch.iter().for_each(|bytes| self.memory.extend_from_slice(bytes));
         } else {
-            let file = self.spill(inner.default_stage()?)?;
+            let stage = match &self.key {
+                Some(key) => inner.stage(Some(key))?,
+                None => inner.default_stage()?,
+            };
+            stage.take(For::Upload, size as u64)?;
+            let file = self.spill(stage)?;
             let before = self.offset;
             self.dirty = true;
             if let Err(errno) = files::write_batch(&file, batch, before) {
@@ -182,6 +188,7 @@ impl Live {
         if let Some(file) = &self.file {
             return Ok(file.clone());
         }
+        stage.take(For::Commit, self.memory.len() as u64)?;
         let (file, temp) = stage.create()?;
         files::write_whole(&file, &self.memory).map_err(|errno| failure(errno, "writing an upload"))?;
         self.memory = Vec::new();
