@@ -5,6 +5,7 @@
 
 mod checks;
 mod pusher;
+mod report;
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +20,7 @@ use std::{
 
 use skerry_tests::{Registry, content::Noise, push::Unexpected};
 
-use crate::pusher::Pusher;
+use crate::{pusher::Pusher, report::Report};
 
 const PUSHERS: u64 = 4;
 
@@ -28,11 +29,10 @@ fn rounds(count: u64) {
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or_else(|| Noise::fresh().number());
-    println!("SKERRY_CRASH_SEED={seed}");
     let mut noise = Noise::new(seed);
     let mut registry = Registry::new();
     let mut pushers: Vec<Pusher> = (0..PUSHERS).map(|n| Pusher::new(n, noise.number())).collect();
-    let mut acknowledged = 0;
+    let mut report = Report::new(seed);
     let mut seen = BTreeSet::new();
     for round in 0..count {
         let stop = AtomicBool::new(false);
@@ -59,21 +59,30 @@ fn rounds(count: u64) {
             registry.kill9();
             stop.store(true, Ordering::SeqCst);
         });
+        report.killed(&pushers);
         registry.restart();
         let client = registry.client();
-        checks::blobs(registry.volume(), &mut seen);
-        for pusher in &mut pushers {
-            pusher
-                .check(&client, registry.volume())
-                .unwrap_or_else(|error| panic!("round {round} of seed {seed}: {error}"));
+        if let Err(torn) = checks::blobs(registry.volume(), &mut seen) {
+            report.wrong(format!("kill {round}: {torn}"));
         }
-        acknowledged = pushers.iter().map(Pusher::acknowledged).sum();
+        for pusher in &mut pushers {
+            if let Err(error) = pusher.check(&client, registry.volume()) {
+                report.wrong(format!("kill {round}: {error}"));
+            }
+        }
+        report.read(seen.len());
+        report.acknowledged(&pushers);
+        // A client that lost something does not know what is due from here.
+        assert!(report.is_well(), "{report}");
     }
-    println!("{count} rounds, {acknowledged} images acknowledged");
     let client = registry.client();
     for pusher in &pushers {
-        pusher.check_all(&client).unwrap_or_else(|error| panic!("at the end of seed {seed}: {error}"));
+        if let Err(error) = pusher.check_all(&client) {
+            report.wrong(format!("at the end: {error}"));
+        }
     }
+    assert!(report.is_well(), "{report}");
+    println!("{report}");
     registry.stop();
 }
 
@@ -82,7 +91,8 @@ fn a_few_rounds() {
     rounds(5);
 }
 
-/// `SKERRY_CRASH_ROUNDS` of them: 100 where it is not set.
+/// `SKERRY_CRASH_ROUNDS` of them: 100 where it is not set. `--nocapture` shows
+/// the report.
 #[test]
 #[ignore = "takes minutes: run by .ci/run"]
 fn many_rounds() {

@@ -21,6 +21,39 @@ struct Upload {
     finishing: bool,
 }
 
+/// What a client waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Request {
+    /// A POST that begins an upload.
+    Begin,
+    /// A PATCH.
+    Piece,
+    /// The PUT that ends an upload.
+    Finish,
+    /// A POST and PUT of a small blob.
+    Blob,
+    /// A PUT of a tag.
+    Tag,
+    /// A DELETE of a tag.
+    Delete,
+    /// A PUT of a referrer.
+    Referrer,
+}
+
+impl Request {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Piece => "piece",
+            Self::Finish => "finish",
+            Self::Blob => "blob",
+            Self::Tag => "tag",
+            Self::Delete => "delete",
+            Self::Referrer => "referrer",
+        }
+    }
+}
+
 /// What was promised of a tag.
 #[derive(Default)]
 struct Tag {
@@ -40,7 +73,8 @@ pub struct Pusher {
     subject: Option<String>,
     /// Referrers that were acknowledged.
     referrers: Vec<String>,
-    acknowledged: usize,
+    doing: Option<Request>,
+    acknowledged: BTreeMap<Request, u64>,
     /// Tags that were touched since the last check.
     fresh: Vec<String>,
 }
@@ -55,14 +89,35 @@ impl Pusher {
             upload: None,
             subject: None,
             referrers: Vec::new(),
-            acknowledged: 0,
+            doing: None,
+            acknowledged: BTreeMap::new(),
             fresh: Vec::new(),
         }
     }
 
-    /// How many images were acknowledged.
-    pub fn acknowledged(&self) -> usize {
-        self.acknowledged
+    /// What was acknowledged, by kind.
+    pub fn acknowledged(&self) -> impl Iterator<Item = (Request, u64)> {
+        self.acknowledged.iter().map(|(request, count)| (*request, *count))
+    }
+
+    /// What it waits for.
+    pub fn doing(&self) -> Option<Request> {
+        self.doing
+    }
+
+    /// Whether it is in the middle of an upload.
+    pub fn uploads(&self) -> bool {
+        self.upload.is_some()
+    }
+
+    fn does(&mut self, request: Request) {
+        self.doing = Some(request);
+    }
+
+    fn done(&mut self) {
+        if let Some(request) = self.doing.take() {
+            *self.acknowledged.entry(request).or_default() += 1;
+        }
     }
 
     /// Pushes one image, or deletes a tag.
@@ -75,12 +130,15 @@ impl Pusher {
         let layer = self.noise.bytes(size);
         self.push_in_pieces(client, layer.clone())?;
         let config = format!(r#"{{"n":{}}}"#, self.noise.number());
+        self.does(Request::Blob);
         push::try_blob(client, &self.name, config.as_bytes())?;
+        self.done();
         let image = content::image(config.as_bytes(), &[&layer]);
         self.ask(&tag, Some(sha256(&image)));
+        self.does(Request::Tag);
         push::try_manifest(client, &self.name, &tag, IMAGE, &image)?;
+        self.done();
         self.kept(&tag);
-        self.acknowledged += 1;
         if self.noise.below(4) == 0 {
             self.refer(client, &image)?;
         }
@@ -89,7 +147,9 @@ impl Pusher {
 
     fn delete(&mut self, client: &Client, tag: &str) -> Result<(), Failure> {
         self.ask(tag, None);
+        self.does(Request::Delete);
         demand(client.request("DELETE", &format!("/v2/{}/manifests/{tag}", self.name)).try_send()?, 202)?;
+        self.done();
         self.kept(tag);
         Ok(())
     }
@@ -111,32 +171,40 @@ impl Pusher {
         let artifact =
             content::artifact(subject.as_bytes(), "application/vnd.example", &self.noise.number().to_string());
         let digest = sha256(&artifact);
+        self.does(Request::Referrer);
         push::try_manifest(client, &self.name, &digest, IMAGE, &artifact)?;
+        self.done();
         self.referrers.push(digest);
         Ok(())
     }
 
     fn push_in_pieces(&mut self, client: &Client, bytes: Vec<u8>) -> Result<(), Failure> {
+        self.does(Request::Begin);
         let begun = demand(client.request("POST", &format!("/v2/{}/blobs/uploads/", self.name)).try_send()?, 202)?;
+        self.done();
         self.upload = Some(Upload { target: begun.location(), bytes, promised: 0, finishing: false });
         self.go_on(client)
     }
 
     /// Sends the rest of the upload that is under way, and ends it.
     fn go_on(&mut self, client: &Client) -> Result<(), Failure> {
-        let Some(upload) = &mut self.upload else { return Ok(()) };
-        while upload.promised < upload.bytes.len() {
+        while let Some(upload) = self.upload.as_mut().filter(|upload| upload.promised < upload.bytes.len()) {
             let left = upload.bytes.len() - upload.promised;
             let end = upload.promised + (1 + self.noise.below(30_000) as usize).min(left);
+            self.doing = Some(Request::Piece);
             let range = format!("{}-{}", upload.promised, end - 1);
             let patch = client.request("PATCH", &upload.target).header("content-range", &range);
             let answer = demand(patch.body(upload.bytes[upload.promised..end].to_vec()).try_send()?, 202)?;
             upload.promised = end;
             upload.target = answer.location();
+            self.done();
         }
+        self.does(Request::Finish);
+        let Some(upload) = &mut self.upload else { return Ok(()) };
         let digest = sha256(&upload.bytes);
         upload.finishing = true;
         demand(client.request("PUT", &with(&upload.target, &format!("digest={digest}"))).try_send()?, 201)?;
+        self.done();
         self.upload = None;
         Ok(())
     }
