@@ -203,7 +203,16 @@ impl Default for Registry {
 /// Starts the registry as a first run does, with nothing configured, and its
 /// data in this directory.
 pub fn first_run(data: &Path) -> Service {
-    let mut command = children::command(binary::skerry());
+    first_run_through(data, &[])
+}
+
+/// The same, started by these words ([`Options::through`]).
+pub fn first_run_through(data: &Path, through: &[String]) -> Service {
+    let program = through.first().map_or(binary::skerry().as_os_str(), OsStr::new);
+    let mut command = children::command(program);
+    if !through.is_empty() {
+        command.args(&through[1..]).arg(binary::skerry());
+    }
     command.args(["serve", "--no-config", "--addr", "127.0.0.1:0", "--data"]).arg(data);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REGISTRY_")) {
         command.env_remove(name);

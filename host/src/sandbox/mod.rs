@@ -19,6 +19,7 @@ mod limits;
 mod marks;
 mod meter;
 mod module;
+mod moment;
 mod output;
 mod own;
 mod policy;

@@ -6,7 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Sandbox, State, bindings::handler, describe, marks::Marks, store};
+use super::{
+    Sandbox, State,
+    bindings::handler,
+    describe,
+    marks::Marks,
+    moment::{Calendar, Moment},
+    store,
+};
 
 /// Looks at the storage in one step.
 const BUDGET: u32 = 1_000;
@@ -51,10 +58,11 @@ impl Sandbox {
         // Not at once: several hosts that start together would all walk the
         // same volume at the same time.
         let mut wait = purge.interval.min(Duration::from_secs(60)).mul_f64(jitter());
+        let mut calendar = Calendar::new(purge.age, Moment::now());
         loop {
             tokio::time::sleep(wait).await;
             wait = purge.interval.max(Duration::from_secs(1));
-            match self.purge_once(purge).await {
+            match self.purge_once(purge, calendar.seconds(Moment::now())).await {
                 Ok(done) => {
                     tracing::info!(
                         examined = done.examined,
@@ -69,9 +77,9 @@ impl Sandbox {
     }
 
     /// Purges uploads once.
-    pub async fn purge_once(&self, purge: &Purge) -> Result<Tended, String> {
+    async fn purge_once(&self, purge: &Purge, now: u64) -> Result<Tended, String> {
         let task = handler::Task::PurgeUploads(handler::Purge {
-            now: now(),
+            now,
             older_than: purge.age.as_secs(),
             dry_run: purge.dry_run,
         });

@@ -7,7 +7,10 @@ use http::{
 };
 use http_body::Body as _;
 
-use super::handler::{Handler, HostFailure};
+use super::{
+    date::date,
+    handler::{Handler, HostFailure},
+};
 use crate::plane::Body;
 
 /// The host alone frames: these never come from behind it.
@@ -40,7 +43,7 @@ pub(super) fn failure(handler: &dyn Handler, failure: HostFailure) -> Response<B
     response
 }
 
-/// Frames an answer: its length by the body's, no body where none may be.
+/// Frames an answer: its time, its length by the body's, no body where none may be.
 pub(super) fn frame(response: &mut Response<Body>, method: &Method) {
     let headers = response.headers_mut();
     for name in &FRAMING {
@@ -48,6 +51,7 @@ pub(super) fn frame(response: &mut Response<Body>, method: &Method) {
     }
     let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let length = response.body().size_hint().exact();
+    response.headers_mut().insert(DATE, date());
     if let (Some(length), false) = (length, bodiless) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }

@@ -18,6 +18,7 @@ mod answer;
 mod check;
 mod connection;
 mod control;
+mod date;
 mod escape;
 mod forwarded;
 mod framing;

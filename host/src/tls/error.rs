@@ -67,6 +67,9 @@ pub enum TlsError {
     /// The check of clients cannot be set up.
     #[error("`http.tls.clientcas`: {0}")]
     ClientAuth(String),
+    /// The local authority has gone, or nearly come to its end.
+    #[error("{}: the local authority is gone or near its end: see that the clock is right, or start again to make another, which clients then have to trust", .0.display())]
+    NoAuthority(PathBuf),
     /// A file of the local authority cannot be made.
     #[error("{}: cannot be written: {}", .0.display(), .1)]
     Unwritable(PathBuf, std::io::Error),
@@ -119,6 +122,7 @@ impl TlsError {
             | Self::BadAuthority(path, _, _)
             | Self::WrongName(path, _)
             | Self::Unwritable(path, _)
+            | Self::NoAuthority(path)
             | Self::Mismatch { key: path, .. } => Some(path),
             Self::NoSuite | Self::ClientAuth(_) | Self::Make(_) | Self::Rustls(_) => None,
         }

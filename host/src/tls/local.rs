@@ -52,6 +52,17 @@ pub struct Local {
 /// Finds or makes the local authority in `directory`, with a leaf for
 /// `names`: host names and addresses.
 pub fn local(directory: &Path, names: &[String], http2: bool, now: SystemTime) -> Result<Local, TlsError> {
+    find(directory, names, http2, now, true)
+}
+
+/// The leaf of the authority that is there, made anew if need be. While it
+/// runs, a server makes no other authority: nobody would trust that one, and
+/// perhaps it is only the clock that is wrong.
+pub(super) fn renew(directory: &Path, names: &[String], http2: bool, now: SystemTime) -> Result<Loaded, TlsError> {
+    find(directory, names, http2, now, false).map(|local| local.loaded)
+}
+
+fn find(directory: &Path, names: &[String], http2: bool, now: SystemTime, make: bool) -> Result<Local, TlsError> {
     let now = now.max(SystemTime::UNIX_EPOCH + EARLIEST);
     let names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).filter(|name| is_name(name)).collect();
     files::private_directory(directory)?;
@@ -61,6 +72,7 @@ pub fn local(directory: &Path, names: &[String], http2: bool, now: SystemTime) -
     let new = authority.is_none();
     let authority = match authority {
         Some(authority) => authority,
+        None if !make => return Err(TlsError::NoAuthority(directory.join("ca.pem"))),
         None => Authority::make(directory, &names, now)?,
     };
     // A host name that changed since the authority was made: it could not

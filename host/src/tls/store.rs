@@ -40,14 +40,13 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Loads what is there; a local leaf that is missing is made.
+    /// Loads what is there; a local leaf that is missing is made, where its
+    /// authority is there.
     pub fn load(&self, now: SystemTime) -> Result<Loaded, TlsError> {
         match self {
             Self::Files(files) => load::load(files),
             Self::Cached(cached) => cached.load(None),
-            Self::Local { directory, names, http2 } => {
-                local::local(directory, names, *http2, now).map(|local| local.loaded)
-            }
+            Self::Local { directory, names, http2 } => local::renew(directory, names, *http2, now),
         }
     }
 

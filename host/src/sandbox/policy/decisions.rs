@@ -17,10 +17,9 @@ use std::{
 };
 
 use hmac::Mac;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::{
-    super::bindings::identity::Principal,
+    super::{bindings::identity::Principal, moment::Moment},
     client::{Fingerprint, keyed},
     rights::Rights,
 };
@@ -36,15 +35,15 @@ const FILES: usize = 32;
 /// What a decision rests on beside what the client showed.
 #[derive(Clone)]
 pub struct Ground {
-    /// By the clock of [`now`]; nothing where it holds for one request only.
-    until: Option<Duration>,
+    /// Nothing where it holds for one request only.
+    until: Option<Moment>,
     files: Vec<(Arc<Rights>, Arc<str>, Seen)>,
 }
 
 impl Ground {
     /// Nothing yet: it holds until something that it rests on ends.
     pub const fn firm() -> Self {
-        Self { until: Some(Duration::MAX), files: Vec::new() }
+        Self { until: Some(Moment::NEVER), files: Vec::new() }
     }
 
     /// For one request only.
@@ -53,14 +52,14 @@ impl Ground {
     }
 
     /// Of one answer of a policy, which was asked at `asked` and read `files`.
-    pub fn of(asked: Duration, lifetime: Option<u64>, files: Vec<(Arc<Rights>, Arc<str>, Seen)>) -> Self {
-        let until = lifetime.map(|millis| asked.saturating_add(Duration::from_millis(millis)));
+    pub fn of(asked: Moment, lifetime: Option<u64>, files: Vec<(Arc<Rights>, Arc<str>, Seen)>) -> Self {
+        let until = lifetime.map(|millis| asked.after(Duration::from_millis(millis)));
         Self { until, files }.known()
     }
 
     /// What rests on both.
     pub fn and(mut self, other: &Self) -> Self {
-        self.until = self.until.zip(other.until).map(|(a, b)| a.min(b));
+        self.until = self.until.zip(other.until).map(|(a, b)| a.earlier(b));
         for file in &other.files {
             let known = self
                 .files
@@ -84,18 +83,10 @@ impl Ground {
     }
 
     /// Whether it holds still.
-    pub fn holds(&self, now: Duration) -> bool {
-        self.until.is_some_and(|until| now < until)
+    pub fn holds(&self, now: Moment) -> bool {
+        self.until.is_some_and(|until| now.is_before(until))
             && self.files.iter().all(|(rights, name, seen)| rights.grant.glance(name) == *seen)
     }
-}
-
-/// Time since this machine started, sleep included: a lifetime is not made
-/// longer by it.
-pub fn now() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
-    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanos)
 }
 
 /// Something that was decided.
@@ -147,7 +138,7 @@ impl Decisions {
             }
         };
         // Files are looked at without the lock.
-        let held = found.filter(|decided| decided.ground.holds(now()));
+        let held = found.filter(|decided| decided.ground.holds(Moment::now()));
         let counter = if held.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         held
@@ -191,11 +182,11 @@ impl Halves {
 mod tests {
     use super::*;
 
-    fn decided(until: Option<Duration>) -> Decided {
+    fn decided(until: Option<Moment>) -> Decided {
         Decided { who: None, may: Box::default(), ground: Ground { until, files: Vec::new() } }
     }
 
-    const LONG: Option<Duration> = Some(Duration::MAX);
+    const LONG: Option<Moment> = Some(Moment::NEVER);
 
     #[test]
     fn what_was_decided_is_found_by_its_own_client_and_question_alone() {
@@ -211,8 +202,8 @@ mod tests {
     fn it_ends_when_it_was_to_end() {
         let decisions = Decisions::new([7; 32]);
         decisions.keep(&[1; 32], b"request", decided(None));
-        decisions.keep(&[1; 32], b"past", decided(Some(now())));
-        decisions.keep(&[1; 32], b"soon", decided(Some(now() + Duration::from_secs(60))));
+        decisions.keep(&[1; 32], b"past", decided(Some(Moment::now())));
+        decisions.keep(&[1; 32], b"soon", decided(Some(Moment::now().after(Duration::from_secs(60)))));
         assert!(decisions.find(&[1; 32], b"request").is_none());
         assert!(decisions.find(&[1; 32], b"past").is_none());
         assert!(decisions.find(&[1; 32], b"soon").is_some());
@@ -220,14 +211,16 @@ mod tests {
 
     #[test]
     fn the_earliest_end_counts() {
-        let at = |seconds| Ground { until: Some(Duration::from_secs(seconds)), files: Vec::new() };
+        let time = |seconds| Moment::at(seconds, 1_000 + seconds);
+        let at = |seconds| Ground { until: Some(time(seconds)), files: Vec::new() };
         let both = Ground::firm().and(&at(5)).and(&at(3)).and(&at(9));
-        assert!(both.holds(Duration::from_millis(2_999)) && !both.holds(Duration::from_secs(3)));
+        assert!(both.holds(time(2)) && !both.holds(time(3)));
         assert!(!at(5).and(&Ground::none()).lasts());
-        assert!(Ground::of(Duration::from_secs(1), Some(500), Vec::new()).holds(Duration::from_millis(1_499)));
-        assert!(!Ground::of(Duration::from_secs(1), Some(500), Vec::new()).holds(Duration::from_millis(1_500)));
-        assert!(Ground::of(Duration::from_secs(1), Some(u64::MAX), Vec::new()).lasts());
-        assert!(!Ground::of(Duration::from_secs(1), None, Vec::new()).lasts());
+        let of = |lifetime| Ground::of(time(1), lifetime, Vec::new());
+        let after = |millis| time(1).after(Duration::from_millis(millis));
+        assert!(of(Some(500)).holds(after(499)) && !of(Some(500)).holds(after(500)));
+        assert!(of(Some(u64::MAX)).lasts());
+        assert!(!of(None).lasts());
     }
 
     #[test]

@@ -26,10 +26,11 @@ use super::{
         instances::Instances,
         limits::{Guard, Limits},
         meter,
+        moment::Moment,
     },
     Common, challenge,
     concerns::Concerns,
-    decisions::{Ground, now},
+    decisions::Ground,
     rights::{Rights, State},
     said::Mask,
 };
@@ -94,7 +95,7 @@ macro_rules! ask {
     ($policy:ident, $asking:ident, $call:ident($($argument:ident),*)) => {{
         let Pre::Auth(pre) = &$policy.pre else { return Err($policy.fail($asking, "it is no auth policy")) };
         let (mut store, _permits) = $policy.begin($asking).await?;
-        let since = now();
+        let since = Moment::now();
         let called = $policy.bounded(async {
             let instance = pre.instantiate_async(&mut store).await?;
             instance.skerry_registry_auth().$call(&mut store, $($argument),*).await

@@ -215,5 +215,18 @@ fn the_local_leaf_is_made_anew_ahead_of_its_end() {
     assert!(store.current().leaves[0].not_after > before + 700 * day);
     // Of the same authority, which is trusted already.
     assert!(!local(&directory, &wanted(), true, now).unwrap().new);
-    assert_eq!(fs::read(made.ca).unwrap(), ca);
+    assert_eq!(fs::read(&made.ca).unwrap(), ca);
+    // A clock that is ahead by more than the authority lives does not cost
+    // people's trust; when it is set back, all is as it was.
+    let leaf = store.current().leaves[0].not_after;
+    let ahead = start + 4_000 * day;
+    assert!(matches!(watch.look(ahead, false), Look::Refused(TlsError::NoAuthority(_))));
+    assert!(matches!(watch.look(ahead + Duration::from_secs(1), false), Look::Same));
+    assert_eq!(store.current().leaves[0].not_after, leaf);
+    assert!(matches!(watch.look(now, false), Look::Same));
+    // By less: the leaf is of the future then, and made again.
+    assert!(matches!(watch.look(start + 3_000 * day, false), Look::Taken(_)));
+    assert!(matches!(watch.look(now, false), Look::Taken(_)));
+    assert_eq!(store.current().leaves[0].not_after, leaf);
+    assert_eq!(fs::read(&made.ca).unwrap(), ca);
 }
