@@ -4,6 +4,8 @@
 
 mod clock;
 mod full;
+mod memory;
+mod weak;
 
 use std::{
     fs,
@@ -62,6 +64,20 @@ fn a_gibibyte_of_address_space() {
     let said = lines.iter().filter(|line| line.contains("address space")).count();
     assert_eq!(said, 1, "{}", lines.join("\n"));
     registry.stop();
+}
+
+/// What a processor of 39 bits (aarch64 and RISC-V boards) leaves a process,
+/// and half of that.
+#[test]
+fn thirty_nine_bits_of_address_space() {
+    for (kibibytes, lines) in [("268435456", 0), ("134217728", 1)] {
+        let mut registry = bounded(&format!("-v {kibibytes}"), "");
+        works(&registry);
+        let said = registry.service().lines();
+        let said: Vec<_> = said.iter().filter(|line| line.contains("address space")).collect();
+        assert_eq!(said.len(), lines, "{said:?}");
+        registry.stop();
+    }
 }
 
 /// Less than is asked for, and the configuration was never so small.

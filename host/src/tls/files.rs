@@ -9,6 +9,8 @@ use std::{
     path::Path,
 };
 
+use rustix::io::Errno;
+
 use super::error::TlsError;
 
 const LARGEST: u64 = 1 << 20;
@@ -90,7 +92,11 @@ pub(crate) fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        fs::File::open(directory)?.sync_all()
+        match fs::File::open(directory)?.sync_all().map_err(|error| (Errno::from_io_error(&error), error)) {
+            // Some filesystems cannot sync a directory; the storage says so.
+            Err((Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOTTY), _)) => Ok(()),
+            done => done.map_err(|(_, error)| error),
+        }
     };
     attempt().map_err(TlsError::unwritable(path))
 }

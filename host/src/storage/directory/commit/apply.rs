@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, RenameFlags, fstat, fsync, linkat, renameat, renameat_with, statat, unlinkat},
+    fs::{AtFlags, OFlags, RenameFlags, fstat, fsync, linkat, renameat, renameat_with, statat, unlinkat},
     io::Errno,
 };
 
@@ -18,7 +18,7 @@ use crate::storage::{
         files,
         stage::Stage,
         stamp::{Identity, Stamp},
-        sweep,
+        sweep, tree,
     },
 };
 
@@ -194,10 +194,16 @@ fn link_to(incoming: &Incoming, stage: &Arc<Stage>, directory: &OwnedFd, name: &
 fn rename_new(from: impl AsFd, name: &str, to: impl AsFd, new: &str) -> Result<(), Errno> {
     match renameat_with(&from, name, &to, new, RenameFlags::NOREPLACE) {
         // Filesystems that do not know the flag: NFS, some of FUSE.
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            linkat(&from, name, &to, new, AtFlags::empty())?;
-            unlinkat(&from, name, AtFlags::empty())
-        }
+        Err(Errno::INVAL | Errno::NOSYS) => match linkat(&from, name, &to, new, AtFlags::empty()) {
+            Ok(()) => unlinkat(&from, name, AtFlags::empty()),
+            // Nor links: the name is taken by an empty file, which a crash may
+            // leave, and which counts as nothing.
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
+                drop(tree::create(&to, new, OFlags::WRONLY)?);
+                renameat(&from, name, &to, new)
+            }
+            Err(errno) => Err(errno),
+        },
         done => done,
     }
 }
