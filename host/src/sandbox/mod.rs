@@ -412,7 +412,10 @@ impl Handler for Sandbox {
                 }
                 Failed::Guest(cause) => (HostFailure::Internal, cause),
                 Failed::Storage(cause) => {
-                    (HostFailure::Internal, format!("guard slice: the answer's bytes cannot be had: {cause}"))
+                    // Too much is open just now.
+                    let busy = cause == Failure::Busy;
+                    let failure = if busy { HostFailure::Unavailable } else { HostFailure::Internal };
+                    (failure, format!("guard slice: the answer's bytes cannot be had: {cause}"))
                 }
             };
             Fault { failure, cause, guest_time }

@@ -6,16 +6,18 @@ use rustix::io::Errno;
 
 use crate::storage::Failure;
 
-/// The failure for `errno`, met while doing `what`.
+/// The failure for `errno`, met while doing `what`. Those that no longer say
+/// what it was are told to the log here.
 pub(super) fn failure(errno: Errno, what: impl Display) -> Failure {
+    let told = |failure: Failure| {
+        tracing::warn!("{what}: {errno}");
+        failure
+    };
     match errno {
         Errno::NOENT => Failure::NotFound,
-        Errno::NOSPC | Errno::DQUOT => Failure::NoSpace,
-        Errno::ROFS => Failure::ReadOnly,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => {
-            tracing::warn!("{what}: {errno}");
-            Failure::Busy
-        }
+        Errno::NOSPC | Errno::DQUOT => told(Failure::NoSpace),
+        Errno::ROFS => told(Failure::ReadOnly),
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => told(Failure::Busy),
         // A symbolic link on the way, a directory, a file where a directory
         // should be, a socket or a pipe with no reader.
         Errno::LOOP | Errno::ISDIR | Errno::NOTDIR | Errno::NXIO => Failure::WrongKind,

@@ -138,7 +138,10 @@ impl Run<'_> {
 fn move_to(incoming: &mut Incoming, stage: &Arc<Stage>, directory: &OwnedFd, name: &str) -> Result<(), Errno> {
     let from = incoming.name.as_str();
     // The name may be another file's by now; what was hashed is this one.
-    let there = statat(&incoming.directory, from, AtFlags::SYMLINK_NOFOLLOW).map_err(|_| Errno::STALE)?;
+    let there = match statat(&incoming.directory, from, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Err(Errno::STALE),
+        looked => looked?,
+    };
     if !Stamp::of(&there).same_file(&Stamp::of(&fstat(&incoming.file)?)) {
         return Err(Errno::STALE);
     }
