@@ -24,6 +24,7 @@ pub mod push;
 pub mod raw;
 pub mod registry;
 pub mod service;
+pub mod supervisor;
 pub mod table;
 pub mod tools;
 pub mod vitals;

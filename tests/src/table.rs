@@ -282,7 +282,7 @@ impl Case {
 }
 
 /// What is wrong with an error's body, if anything is.
-fn error_body(answer: &Answer, code: &str) -> Option<String> {
+pub fn error_body(answer: &Answer, code: &str) -> Option<String> {
     if !answer.header("content-type").starts_with("application/json") {
         return Some(format!("an error of type {:?}: {}", answer.header("content-type"), answer.text()));
     }
