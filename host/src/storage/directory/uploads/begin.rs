@@ -194,6 +194,6 @@ fn from_disk(inner: &Arc<Inner>, key: Key, stop: &dyn Fn() -> bool) -> Result<Li
     let mut live = Live::resumed(key, file, size, hasher, found);
     live.set_shared(shared);
     // So that the next process need not read it all again.
-    live.checkpoint(inner);
+    live.checkpoint(inner)?;
     Ok(live)
 }

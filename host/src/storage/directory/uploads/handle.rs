@@ -96,7 +96,7 @@ impl Upload for Handle {
             self.blocking(
                 |inner| &inner.pools.commits,
                 |inner, live| {
-                    live.checkpoint(inner);
+                    live.checkpoint(inner)?;
                     live.usable()
                 },
             )

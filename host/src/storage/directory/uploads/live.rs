@@ -285,22 +285,23 @@ impl Live {
     }
 
     /// Syncs the bytes and writes the hash state down: what a process that
-    /// has only the disk goes on from.
-    pub(super) fn checkpoint(&mut self, inner: &Inner) {
-        let (Some(key), Some(file)) = (self.key.clone(), self.file.clone()) else { return };
+    /// has only the disk goes on from. It fails if the bytes are not synced,
+    /// and the upload is broken then.
+    pub(super) fn checkpoint(&mut self, inner: &Inner) -> Result<(), Failure> {
+        let (Some(key), Some(file)) = (self.key.clone(), self.file.clone()) else { return Ok(()) };
         if self.broken || self.gone {
-            return;
+            return Ok(());
         }
         if self.dirty {
             if let Err(failed) = inner.flusher.sync(vec![Target::File(file.clone())]) {
                 tracing::warn!(%key, "an upload cannot be synced and is lost: {failed}");
                 self.broken = true;
-                return;
+                return Err(failed);
             }
             self.dirty = false;
         }
         if self.saved == self.offset {
-            return;
+            return Ok(());
         }
         if let Some(states) = &inner.uploads.states {
             match states.save(&key, &file, self.offset, &self.hasher) {
@@ -309,6 +310,7 @@ impl Live {
                 Err(failure) => tracing::warn!(%key, "a hash state cannot be written: {failure}"),
             }
         }
+        Ok(())
     }
 
     /// A sync failed elsewhere.

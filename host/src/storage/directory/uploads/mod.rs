@@ -151,8 +151,8 @@ impl Inner {
                 })
             };
             let Some((key, mut live)) = next else { return };
-            live.checkpoint(self);
-            let broken = live.broken();
+            // Broken by this or before.
+            let broken = live.checkpoint(self).is_err() || live.broken();
             drop(live);
             if broken {
                 self.discard(&key);
