@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use skerry_tests::{
+    binary,
     client::{Answer, Client},
     content::{IMAGE, INDEX, Noise, sha256},
     push,
@@ -100,4 +101,13 @@ fn a_policy_that_asks_about_another_tree_ends() {
     push::blob(&client, "team/app", &layer);
     put(&client, "team/app", &format!("often {}", sha256(&layer))).expect(503);
     host.logged(&["\"policy\":\"curious\"", "a policy failed", "guard patience"]);
+}
+
+#[test]
+fn a_module_may_tell_nothing() {
+    let module = binary::guest("misbehave");
+    let policies = format!("policies:\n- name: curious\n  module: {}\n", curious().display());
+    let host = Host::start(&format!("sandbox:\n  registry: {}\n{policies}", module.display()));
+    let said = host.nobody().get("/ask").expect(200).text();
+    assert!(said.contains("does not export skerry:registry/inventory@0.1.0"), "{said}");
 }

@@ -13,6 +13,7 @@ mod host;
 mod hostile;
 mod names;
 mod pulls;
+mod quota;
 mod remembered;
 mod repositories;
 mod rules;

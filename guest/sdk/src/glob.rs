@@ -42,6 +42,12 @@ impl Glob {
         }
     }
 
+    /// The pattern as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether it is the pattern of this name.
     ///
     /// Takes time in proportion to the product of both lengths, at most.

@@ -125,6 +125,7 @@ impl Reader<'_> {
             queue_time: self.time("sandbox.queue_time", Duration::ZERO, hour),
             compile_time: self.time("sandbox.compile_time", Duration::from_secs(1), hour),
             compile_memory: self.size("sandbox.compile_memory", 64 * MIB, 1 << 40),
+            recount: self.time("sandbox.recount", Duration::from_millis(10), 24 * hour),
         }
     }
 }

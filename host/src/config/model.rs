@@ -385,6 +385,8 @@ pub struct Sandbox {
     pub compile_time: Duration,
     /// Bytes of address space of the process that compiles it.
     pub compile_memory: u64,
+    /// How long a count of what is stored is relied on.
+    pub recount: Duration,
 }
 
 /// `remember`; each key with its default is in `defaults.yml`.

@@ -17,7 +17,8 @@ use super::{
 };
 
 /// The policies that are built in.
-pub const BUILT_IN: [&str; 6] = ["access", "htpasswd", "immutable-tags", "name-rules", "require-signature", "token"];
+pub const BUILT_IN: [&str; 7] =
+    ["access", "htpasswd", "immutable-tags", "name-rules", "quota", "require-signature", "token"];
 
 /// How a module's name begins that comes from a registry.
 pub(super) const ARTIFACT: &str = "oci://";

@@ -494,6 +494,7 @@ const SANDBOX: &[Field] = &[
     ours("queue_time", Kind::Duration),
     ours("compile_time", Kind::Duration),
     ours("compile_memory", Kind::Size),
+    ours("recount", Kind::Duration),
     ours("settings", Kind::Map(&Kind::Any)),
 ];
 

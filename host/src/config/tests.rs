@@ -355,7 +355,7 @@ fn refused() {
         ),
         (
             "policies: [{module: htpaswd}]",
-            "`module: htpaswd` is none that is built in (access, htpasswd, immutable-tags, name-rules, token), and no path of a .wasm file; did you mean htpasswd?",
+            "`module: htpaswd` is none that is built in (access, htpasswd, immutable-tags, name-rules, quota, token), and no path of a .wasm file; did you mean htpasswd?",
         ),
         (
             "policies: [{module: access}, {module: access}]",

@@ -51,7 +51,7 @@ pub mod telling {
         with: {
             "skerry:registry/types": super::registry::skerry::registry::types,
         },
-        additional_derives: [Clone],
+        additional_derives: [Clone, PartialEq],
     });
 }
 

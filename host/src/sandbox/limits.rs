@@ -15,6 +15,8 @@ pub struct Limits {
     pub queue: usize,
     /// How long a request may wait for an instance.
     pub queue_time: Duration,
+    /// How long a count of what is stored is relied on.
+    pub recount: Duration,
     /// Bytes of all linear memories of one instance.
     pub memory: usize,
     /// Elements of all tables of one instance.
@@ -45,6 +47,7 @@ impl Default for Limits {
             parked: 1024,
             queue: 4096,
             queue_time: Duration::from_secs(10),
+            recount: Duration::from_secs(300),
             memory: 64 << 20,
             table_elements: 32 << 10,
             time: Duration::from_secs(1),

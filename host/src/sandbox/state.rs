@@ -116,6 +116,29 @@ impl State {
         outcome
     }
 
+    /// The storage is about to change what policies let in. If this ends
+    /// before it says how that went, it may have changed.
+    pub fn begin_to_store(&mut self) {
+        if let Some(session) = self.session() {
+            session.begin_to_store();
+        }
+    }
+
+    /// How that went.
+    pub fn end_to_store(&mut self, outcome: &Result<(), Failure>) {
+        let unchanged = matches!(
+            outcome,
+            Err(Failure::Conflict(_) | Failure::DigestMismatch | Failure::InvalidKey(_) | Failure::TooLarge(_))
+        );
+        if let Some(session) = self.session() {
+            session.end_to_store(!unchanged);
+        }
+    }
+
+    fn session(&mut self) -> Option<&mut Session> {
+        self.request.as_mut()?.session.as_deref_mut()
+    }
+
     pub fn slot(&mut self, upload: &Resource<UploadSlot>) -> wasmtime::Result<&mut UploadSlot> {
         Ok(self.table.get_mut(upload)?)
     }

@@ -68,6 +68,7 @@ pub fn limits(config: &Config) -> sandbox::Limits {
         parked: sandbox.parked,
         queue: sandbox.queue,
         queue_time: sandbox.queue_time,
+        recount: sandbox.recount,
         memory: wide(sandbox.memory),
         table_elements: sandbox.table_elements,
         time: sandbox.time,

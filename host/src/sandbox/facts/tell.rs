@@ -18,6 +18,7 @@ use super::super::{
     state::State,
     store,
 };
+use super::ledger::Ledger;
 use crate::storage::{Digest, Key};
 
 /// Bytes of the largest manifest or blob that is told.
@@ -32,12 +33,19 @@ const REFERRERS: usize = 1_000;
 const BUDGET: u32 = 1_000;
 const STEPS: u32 = 1_000_000;
 
+/// Counts that go on at once.
+const COUNTS: usize = 2;
+
 /// The module that is in use, and instances of it beside those of requests.
 pub struct Teller {
     engine: Engine,
     shared: Arc<Shared>,
     module: Arc<RwLock<Arc<Module>>>,
     turns: Semaphore,
+    /// Counts that go on at once.
+    pub(super) counts: Semaphore,
+    /// What is known of trees.
+    pub ledger: Arc<Ledger>,
 }
 
 /// An instance that is asked one thing.
@@ -60,7 +68,8 @@ impl Teller {
     /// Asks this module, in so many instances at once.
     pub fn new(engine: Engine, shared: Arc<Shared>, module: Arc<RwLock<Arc<Module>>>, instances: u32) -> Self {
         let turns = Semaphore::new(usize::try_from(instances).unwrap_or(1).max(1));
-        Self { engine, shared, module, turns }
+        let ledger = Arc::new(Ledger::new(shared.limits.recount));
+        Self { engine, shared, module, turns, counts: Semaphore::new(COUNTS), ledger }
     }
 
     /// Tags of a repository.
@@ -175,24 +184,5 @@ fn genuine(digest: &str, bytes: &[u8]) -> Result<(), Failure> {
     match Digest::of(digest.algorithm(), bytes) == digest {
         true => Ok(()),
         false => Err(Failure::DigestMismatch),
-    }
-}
-
-impl Default for Usage {
-    fn default() -> Self {
-        Self { bytes: 0, blobs: 0, manifests: 0, tags: 0, repositories: 0 }
-    }
-}
-
-impl Usage {
-    /// The sum.
-    pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            bytes: self.bytes.saturating_add(other.bytes),
-            blobs: self.blobs.saturating_add(other.blobs),
-            manifests: self.manifests.saturating_add(other.manifests),
-            tags: self.tags.saturating_add(other.tags),
-            repositories: self.repositories.saturating_add(other.repositories),
-        }
     }
 }

@@ -74,7 +74,12 @@ impl wit::Host for State {
         self.enter()?;
         self.refuse(Reason::Wrote);
         let outcome = match parse(expect, change) {
-            Ok((expect, changes)) => self.shared.storage.commit(expect, changes).await,
+            Ok((expect, changes)) => {
+                self.begin_to_store();
+                let outcome = self.shared.storage.commit(expect, changes).await;
+                self.end_to_store(&outcome);
+                outcome
+            }
             Err(failure) => Err(failure),
         };
         self.leave();

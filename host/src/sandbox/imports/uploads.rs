@@ -86,10 +86,15 @@ impl wit::HostUpload for State {
             Ok((Key::parse(&to)?, digest, expect, changes))
         };
         let outcome = match parsed() {
-            Ok((to, digest, expect, changes)) => match self.slot(&upload)?.0.as_mut() {
-                Some(upload) => upload.finish(to, digest, expect, changes).await,
-                None => Err(broken()),
-            },
+            Ok((to, digest, expect, changes)) => {
+                self.begin_to_store();
+                let outcome = match self.slot(&upload)?.0.as_mut() {
+                    Some(upload) => upload.finish(to, digest, expect, changes).await,
+                    None => Err(broken()),
+                };
+                self.end_to_store(&outcome);
+                outcome
+            }
             Err(failure) => Err(failure),
         };
         self.leave();

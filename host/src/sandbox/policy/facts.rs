@@ -23,7 +23,7 @@ impl fact_types::Host for State {}
 impl facts::Host for State {
     async fn usage(&mut self, tree: String) -> Answer<Usage> {
         let Some(about) = self.asks()? else { return Ok(Err(types::Failure::NotFound)) };
-        let told = about.usage(&tree).await?;
+        let told = about.usage(&tree)?;
         self.told(told, |_| ENTRY)
     }
 

@@ -22,7 +22,7 @@ use super::{
             storage_policy_types::{Denial, Event, Ruling},
         },
         describe,
-        facts::About,
+        facts::{About, Later},
         instances::Instances,
         limits::{Guard, Limits},
         meter,
@@ -88,6 +88,16 @@ pub struct Asking<'a> {
 
 /// A policy failed; that is logged already.
 pub struct Failed;
+
+/// What a storage policy says of an event.
+pub enum Said {
+    /// Yes, with warnings.
+    Allow(Vec<String>),
+    /// No.
+    Deny(Denial),
+    /// Nothing yet: it asked for what has to be counted first.
+    Later,
+}
 
 /// Asks an auth policy: the answer, the files that it read, and since when
 /// what it saw holds.
@@ -162,7 +172,7 @@ impl Policy {
         who: Option<&Principal>,
         event: &Event,
         about: &Arc<About>,
-    ) -> Result<Result<Vec<String>, Denial>, Failed> {
+    ) -> Result<Said, Failed> {
         let Pre::Storage(pre) = &self.pre else { return Err(self.fail(asking, "it is no storage policy")) };
         let (mut store, _permits) = self.begin(asking).await?;
         store.data_mut().about = Some(Arc::clone(about));
@@ -171,18 +181,23 @@ impl Policy {
             policy.skerry_registry_storage_rules().call_admit(&mut store, who, event).await
         });
         let called = called.await;
+        if called.as_ref().is_err_and(|cause| cause.is::<Later>()) {
+            return Ok(Said::Later);
+        }
         let (ruling, _) = self.end(asking, store, called)?;
         let mask = self.mask(asking);
         match ruling {
-            Ruling::Allow(warnings) => Ok(Ok(warnings
-                .iter()
-                .take(WARNINGS)
-                .map(|warning| mask.sentence(warning, WARNING))
-                .filter(|warning| !warning.trim().is_empty())
-                .collect())),
+            Ruling::Allow(warnings) => Ok(Said::Allow(
+                warnings
+                    .iter()
+                    .take(WARNINGS)
+                    .map(|warning| mask.sentence(warning, WARNING))
+                    .filter(|warning| !warning.trim().is_empty())
+                    .collect(),
+            )),
             Ruling::Deny(denial) => {
                 denied(&denial).map_err(|wrong| self.fail(asking, &wrong))?;
-                Ok(Err(Denial { message: mask.sentence(&denial.message, REASON), ..denial }))
+                Ok(Said::Deny(Denial { message: mask.sentence(&denial.message, REASON), ..denial }))
             }
             Ruling::Unavailable => Err(self.fail(asking, "it says that it cannot tell")),
         }

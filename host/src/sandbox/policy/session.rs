@@ -13,13 +13,13 @@ use super::{
             identity::{Access, Action, Principal},
             storage_policy_types::{Concern, Denial, Event, Ruling},
         },
-        facts::About,
+        facts::{About, Admitted, Grown},
     },
     Policies,
     client::{self, Fingerprint},
     concerns::concern,
     decisions::{Decided, Ground},
-    one::{Asking, Failed, WARNINGS},
+    one::{Asking, Failed, Said, WARNINGS},
     question,
     said::Mask,
 };
@@ -27,6 +27,10 @@ use crate::server::Facts;
 
 /// Answers of all chains that one request may ask for.
 const BUDGET: u32 = 40_000;
+
+/// How often the storage policies are asked about one event, as figures grow or
+/// have to be counted. Each time another event was let in.
+const ROUNDS: u32 = 256;
 
 /// The reason where no policy has one.
 const NOT_ALLOWED: &str = "no policy allows it";
@@ -39,6 +43,8 @@ pub struct Session {
     fingerprint: Option<Fingerprint>,
     who: Option<(Who, Ground)>,
     told: Vec<(Arc<[u8]>, Told)>,
+    /// What storage policies let in, until the request is over.
+    admitted: Vec<Admitted>,
     left: u32,
 }
 
@@ -54,6 +60,13 @@ enum Who {
     Unknown,
 }
 
+/// What came of asking the storage policies.
+enum Round {
+    Ruled(Ruling),
+    /// They are to be asked again.
+    Again,
+}
+
 #[derive(Clone)]
 struct Told {
     verdict: Verdict,
@@ -66,7 +79,16 @@ impl Session {
     /// Of a request. It costs next to nothing until something is asked.
     pub fn begin(policies: Arc<Policies>, head: &Parts, facts: Arc<Facts>) -> Self {
         let authorization = head.headers.get_all(AUTHORIZATION).iter().cloned().collect();
-        Self { policies, facts, authorization, fingerprint: None, who: None, told: Vec::new(), left: BUDGET }
+        Self {
+            policies,
+            facts,
+            authorization,
+            fingerprint: None,
+            who: None,
+            told: Vec::new(),
+            admitted: Vec::new(),
+            left: BUDGET,
+        }
     }
 
     /// Whether anybody decides who may do what.
@@ -161,7 +183,6 @@ impl Session {
 
     /// May this be stored, served, or go?
     pub async fn admit(&mut self, event: &Event) -> Ruling {
-        let concern = concern(&event.action);
         let client = client::of(&self.authorization, &self.facts);
         let who = if self.has_rules() { self.who(&client, &[]).await.0 } else { Who::Nobody };
         let who = match &who {
@@ -174,21 +195,59 @@ impl Session {
             Who::Unknown => return Ruling::Unavailable,
         };
         let about = Arc::new(About::new(&self.policies.common.teller, event));
+        for _ in 0..ROUNDS {
+            about.begin_round().await;
+            match self.rule(who, event, &about).await {
+                Round::Ruled(Ruling::Allow(warnings)) => match about.admit().await {
+                    Ok(admitted) => {
+                        self.admitted.extend(admitted);
+                        return Ruling::Allow(warnings);
+                    }
+                    Err(Grown) => {}
+                },
+                Round::Ruled(ruling) => return ruling,
+                Round::Again => {}
+            }
+        }
+        Ruling::Unavailable
+    }
+
+    /// Asks the storage policies that it concerns, each once.
+    async fn rule(&mut self, who: Option<&Principal>, event: &Event, about: &Arc<About>) -> Round {
+        let concern = concern(&event.action);
+        let client = client::of(&self.authorization, &self.facts);
+        let mask = client::mask(&client);
         let mut warnings = Vec::new();
         for policy in self.policies.storage.iter().filter(|policy| policy.concerns.has(concern)) {
             if spend(&mut self.left).is_err() {
-                return Ruling::Unavailable;
+                return Round::Ruled(Ruling::Unavailable);
             }
-            let mask = client::mask(&client);
-            match policy.admit(&asking(&self.policies, &self.facts, &mask), who, event, &about).await {
-                Ok(Ok(more)) => warnings.extend(more),
-                Ok(Err(denial)) => return Ruling::Deny(denial),
+            about.begin_policy();
+            match policy.admit(&asking(&self.policies, &self.facts, &mask), who, event, about).await {
+                Ok(Said::Allow(more)) => warnings.extend(more),
+                // It may have been told of more than there is.
+                Ok(Said::Deny(_)) if about.doubt().await => return Round::Again,
+                Ok(Said::Deny(denial)) => return Round::Ruled(Ruling::Deny(denial)),
+                Ok(Said::Later) => {
+                    about.wait().await;
+                    return Round::Again;
+                }
                 Err(_) if policy.lenient => {}
-                Err(_) => return Ruling::Unavailable,
+                Err(_) => return Round::Ruled(Ruling::Unavailable),
             }
         }
         warnings.truncate(WARNINGS);
-        Ruling::Allow(warnings)
+        Round::Ruled(Ruling::Allow(warnings))
+    }
+
+    /// The module stores something now.
+    pub fn begin_to_store(&mut self) {
+        self.admitted.iter_mut().for_each(Admitted::begin_to_store);
+    }
+
+    /// That is over. Whether it may have changed anything.
+    pub fn end_to_store(&mut self, changed: bool) {
+        self.admitted.iter_mut().for_each(|admitted| admitted.end_to_store(changed));
     }
 
     /// Asks policies in order until one knows.

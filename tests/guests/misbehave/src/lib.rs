@@ -66,8 +66,9 @@ use std::{
 use behaviour::Behaviour;
 use exports::skerry::registry::handler::{Content, Guest, HostAnswer, HostFailure, Progress, Response, Slice, Task};
 use skerry::registry::{
-    body, request,
+    admission, body, request,
     storage::{self, Change},
+    storage_policy_types::{Event, Happening, Manifest, Ruling},
     uploads::Upload,
 };
 
@@ -96,6 +97,8 @@ impl Guest for Module {
         match path.as_str() {
             "/well" => text(200, "well"),
             "/tls" => text(200, &format!("{:#?}", request::tls())),
+            // It tells policies nothing of what it stores.
+            "/ask" => text(200, &ask()),
             // It does not look at the body.
             "/early" => text(200, "early"),
             "/wait" => match body::read(1 << 20) {
@@ -212,5 +215,24 @@ fn remember(what: &str) -> Response {
             _ => text(200, "by nothing"),
         },
         _ => text(404, "no such dependence"),
+    }
+}
+
+/// Puts a manifest to the policies that has them ask for figures.
+fn ask() -> String {
+    let pushed = Manifest {
+        digest: String::new(),
+        media_type: String::new(),
+        artifact_type: None,
+        size: 0,
+        subject: None,
+        annotations: vec![("ask".to_owned(), "usage a".to_owned())],
+        tags: Vec::new(),
+        content: Vec::new(),
+    };
+    let event = Event { repository: "a".to_owned(), action: Happening::ManifestPush(pushed) };
+    match admission::admit(&event) {
+        Ruling::Deny(denial) => denial.message,
+        other => format!("{other:?}"),
     }
 }
