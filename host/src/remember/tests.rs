@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
 
@@ -14,7 +14,8 @@ use http::HeaderName;
 
 use super::*;
 use crate::storage::{
-    Change, Changing, Expectation, Failure, Generations, Listing, Looked, Metadata, Object, Seen, Stamp, Upload,
+    Algorithm, Change, Changing, Digest, Expectation, Failure, Generations, Listing, Looked, Metadata, Object, Seen,
+    Stamp, Upload,
 };
 
 /// Places and what is seen there.
@@ -48,6 +49,10 @@ impl Storage for Fake {
     async fn commit(&self, _: Vec<Expectation>, _: Vec<Change>) -> Result<(), Failure> {
         Err(Failure::ReadOnly)
     }
+    async fn digest(&self, _: &Key, _: Algorithm, _: &Arc<AtomicU64>) -> Result<Digest, Failure> {
+        Err(Failure::NotFound)
+    }
+
     async fn open(&self, _: &Key) -> Result<Box<dyn Object>, Failure> {
         Err(Failure::NotFound)
     }

@@ -104,6 +104,7 @@ pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
     Ok(storage::Options {
         exclusive: config.storage.exclusive,
         reserve: config.storage.reserve,
+        read_only: false,
         allowed_links: config.storage.symlinks.iter().map(link).collect::<Result<_, _>>()?,
         max_open_uploads: config.limits.uploads,
         idle_uploads: config.limits.idle_uploads,

@@ -14,7 +14,10 @@ mod seen;
 #[cfg(test)]
 pub mod suite;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::SystemTime,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -40,6 +43,9 @@ pub trait Storage: Send + Sync + 'static {
     async fn commit(&self, expect: Vec<Expectation>, changes: Vec<Change>) -> Result<(), Failure>;
     /// Opens an object to be sent.
     async fn open(&self, key: &Key) -> Result<Box<dyn Object>, Failure>;
+    /// The digest of an object, whole. What is hashed is added to `hashed` as
+    /// it goes on.
+    async fn digest(&self, key: &Key, algorithm: Algorithm, hashed: &Arc<AtomicU64>) -> Result<Digest, Failure>;
     /// Begins an upload at a key, with small objects beside it.
     async fn create_upload(&self, key: Key, beside: Vec<(Key, Bytes)>) -> Result<Box<dyn Upload>, Failure>;
     /// Begins an upload that has no key.
@@ -176,4 +182,7 @@ pub enum Change {
     /// already is no failure. (`make-directory` in `wit/storage.wit`: it
     /// counts as a step of the commit like the others.)
     MakeDirectory(Key),
+    /// Take what is there, whatever it is, to the host's own place for such
+    /// things, if it is there.
+    Quarantine(Key),
 }

@@ -3,11 +3,12 @@
 use std::{
     io::{IoSlice, IoSliceMut},
     os::fd::{AsFd, OwnedFd},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
 use rustix::{
-    fs::{Stat, fstat},
+    fs::{Advice, Stat, fadvise, fstat},
     io::{Errno, ReadWriteFlags, pread, preadv2, pwrite, pwritev, retry_on_intr},
 };
 
@@ -16,7 +17,7 @@ use super::{
     stamp,
     tree::{Tree, Wait},
 };
-use crate::storage::{Failure, Hasher, Key, Kind};
+use crate::storage::{Algorithm, Digest, Failure, Hasher, Key, Kind};
 
 /// Buffers given to the kernel in one call; it takes no more than 1,024.
 const MAX_SLICES: usize = 64;
@@ -130,6 +131,20 @@ pub(super) fn hash(file: impl AsFd, size: u64, hasher: &mut Hasher, stop: &dyn F
         hasher.update(bytes);
         if stop() { Err(Errno::CANCELED) } else { Ok(()) }
     })
+}
+
+/// The digest of the first `size` bytes, which are counted in `hashed` as it
+/// goes on.
+pub(super) fn digest(file: impl AsFd, size: u64, algorithm: Algorithm, hashed: &AtomicU64) -> Result<Digest, Errno> {
+    // Only advice: there are filesystems that take none.
+    let _ = fadvise(&file, 0, None, Advice::Sequential);
+    let mut hasher = Hasher::new(algorithm);
+    steps(file, size, &mut |bytes, _| {
+        hasher.update(bytes);
+        hashed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    })?;
+    Ok(hasher.digest())
 }
 
 /// Copies the first `size` bytes.

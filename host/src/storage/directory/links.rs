@@ -68,28 +68,58 @@ pub(super) fn check(tree: &Tree) -> Result<(), Failure> {
 /// what is there and cannot be looked at: for work that removes what it finds
 /// no use of, and must know that it saw every use.
 pub(super) fn unseen(tree: &Tree) -> Result<Option<Key>, Failure> {
+    let mut found = None;
+    walk(tree, &mut |key, kind| {
+        found = (kind == FileType::Symlink).then_some(key);
+        found.is_none()
+    })?;
+    Ok(found)
+}
+
+/// Up to `most` things anywhere below the root that are neither files nor
+/// directories, nor links that are allowed.
+pub(super) fn others(tree: &Tree, most: usize) -> Result<Vec<Key>, Failure> {
+    let mut found = Vec::new();
+    walk(tree, &mut |key, _| {
+        found.push(key);
+        found.len() < most
+    })?;
+    Ok(found)
+}
+
+/// Tells `visit` of all that is neither a file, nor a directory, nor a link
+/// that is allowed, until it has enough.
+fn walk(tree: &Tree, visit: &mut dyn FnMut(Key, FileType) -> bool) -> Result<(), Failure> {
     let mut left: Vec<Place> = vec![None];
     while let Some(place) = left.pop() {
         let failed = |errno| failure(errno, "looking for symbolic links");
-        let directory = tree.directory(place.as_ref()).map_err(failed)?;
+        let directory = match tree.directory(place.as_ref()) {
+            Ok(directory) => directory,
+            // Removed meanwhile.
+            Err(Errno::NOENT) if place.is_some() => continue,
+            Err(errno) => return Err(failed(errno)),
+        };
         for entry in Dir::read_from(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let Some(key) = entry.file_name().to_str().ok().and_then(|name| child(&place, name)) else { continue };
             let kind = match entry.file_type() {
-                FileType::Unknown => {
-                    let stat = statat(&directory, key.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
-                    FileType::from_raw_mode(stat.st_mode)
-                }
+                FileType::Unknown => match statat(&directory, key.name(), AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                    Err(Errno::NOENT) => continue,
+                    Err(errno) => return Err(failed(errno)),
+                },
                 known => known,
             };
             match kind {
-                FileType::Symlink if !tree.is_link(&key) => return Ok(Some(key)),
-                FileType::Symlink | FileType::Directory => left.push(Some(key)),
+                FileType::RegularFile => {}
+                FileType::Directory => left.push(Some(key)),
+                FileType::Symlink if tree.is_link(&key) => left.push(Some(key)),
+                other if !visit(key, other) => return Ok(()),
                 _ => {}
             }
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// A name in a directory as a key; not what is no key, or the host's own.

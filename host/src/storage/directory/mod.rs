@@ -15,6 +15,7 @@ mod listing;
 mod locks;
 mod object;
 mod options;
+mod own;
 mod read;
 mod room;
 mod stage;
@@ -26,7 +27,7 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -40,13 +41,15 @@ use self::{
     flush::{Flusher, Known, Target},
     listing::Listings,
     locks::{Locks, Pending},
+    object::Opened,
     stage::Stage,
     tree::Tree,
     uploads::Uploads,
 };
 pub(super) use self::{filesystems::is_trusted, stamp::kind};
 use super::{
-    Change, Expectation, Failure, Generations, Key, Listing, Looked, Metadata, Object, Seen, Storage, Trust, Upload,
+    Algorithm, Change, Digest, Expectation, Failure, Generations, Key, Listing, Looked, Metadata, Object, Seen,
+    Storage, Trust, Upload,
 };
 
 /// Objects in a directory.
@@ -99,7 +102,11 @@ impl Directory {
         let tree = Tree::open(root, &options.allowed_links)?;
         links::check(&tree)?;
         let flusher = Flusher::default();
-        let Own { stages, states, claims } = match own(&tree, &flusher, &options) {
+        let owned = match options.read_only {
+            true => Ok(Own::default()),
+            false => own(&tree, &flusher, &options),
+        };
+        let Own { stages, states, claims } = match owned {
             Ok(own) => own,
             Err(Failure::ReadOnly) if options.exclusive => {
                 return Err(Failure::Other(String::from(
@@ -181,6 +188,16 @@ impl Directory {
     pub fn room(&self) -> Option<u64> {
         let stage = self.inner.default_stage().ok()?;
         stage.room.left(&stage.dir)
+    }
+
+    /// Up to `most` things that are neither files nor directories, nor links
+    /// that are allowed: a walk of the whole tree.
+    ///
+    /// # Errors
+    /// [`Failure::Io`] if a directory cannot be read.
+    pub async fn others(&self, most: usize) -> Result<Vec<Key>, Failure> {
+        let inner = self.inner.clone();
+        self.inner.blocking(&self.inner.pools.listings, move || links::others(&inner.tree, most)).await
     }
 
     /// Uploads that requests use just now, and those that stay open between
@@ -293,6 +310,13 @@ impl Storage for Directory {
 
     async fn open(&self, key: &Key) -> Result<Box<dyn Object>, Failure> {
         Ok(Box::new(self.inner.open(key).await?))
+    }
+
+    async fn digest(&self, key: &Key, algorithm: Algorithm, hashed: &Arc<AtomicU64>) -> Result<Digest, Failure> {
+        let Opened { file, size, .. } = self.inner.open(key).await?;
+        let (key, hashed) = (key.clone(), hashed.clone());
+        let job = move || files::digest(&file, size, algorithm, &hashed).map_err(|errno| failure(errno, key));
+        self.inner.blocking(&self.inner.pools.hashes, job).await
     }
 
     async fn create_upload(&self, key: Key, beside: Vec<(Key, Bytes)>) -> Result<Box<dyn Upload>, Failure> {

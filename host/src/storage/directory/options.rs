@@ -16,6 +16,9 @@ pub struct Options {
     /// Bytes of the disk that uploads leave alone, or a sixteenth of a small
     /// one; 0 for none.
     pub reserve: u64,
+    /// Nothing is written, not even the host's own: beside any other process,
+    /// whatever that one insists on.
+    pub read_only: bool,
     /// Uploads that requests use at once; one more is `Busy`.
     pub max_open_uploads: usize,
     /// Uploads that stay open between two requests.
@@ -50,6 +53,7 @@ impl Default for Options {
             allowed_links: Vec::new(),
             exclusive: false,
             reserve: 64 << 20,
+            read_only: false,
             max_open_uploads: 4096,
             idle_uploads: 256,
             idle_upload: Duration::from_secs(60),

@@ -75,8 +75,8 @@ pub(super) fn claim(home: &Dir, exclusive: bool) -> Result<File, Failure> {
     match flock(&file, how) {
         Ok(()) => Ok(file),
         Err(Errno::WOULDBLOCK) if exclusive => Err(Failure::Other(String::from(
-            "storage.filesystem.exclusive is set, and another process of Skerry uses the directory: end that one \
-             first, or unset it",
+            "another process of Skerry uses the directory, and this one is to have it alone \
+             (storage.filesystem.exclusive, or a repair): end that one first",
         ))),
         Err(Errno::WOULDBLOCK) => Err(Failure::Other(String::from(
             "another process of Skerry uses the directory alone (storage.filesystem.exclusive): end that one first, \
@@ -88,6 +88,7 @@ pub(super) fn claim(home: &Dir, exclusive: bool) -> Result<File, Failure> {
 
 /// This process's own part of `<base>/.skerry/tmp`.
 pub(super) struct Stage {
+    home: Dir,
     tmp: Dir,
     name: String,
     pub(super) dir: Dir,
@@ -109,7 +110,13 @@ impl Stage {
         let lock = private_file(&dir, LOCK)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|errno| failure(errno, "locking the staging directory"))?;
-        Ok(Arc::new(Self { tmp, name, dir, room: Room::new(reserve), next: AtomicU64::new(0), _lock: lock }))
+        let home = home.try_clone().map_err(|error| from_io(&error, "the host's directory"))?;
+        Ok(Arc::new(Self { home, tmp, name, dir, room: Room::new(reserve), next: AtomicU64::new(0), _lock: lock }))
+    }
+
+    /// The host's own directory that it is in.
+    pub(super) const fn home(&self) -> &Dir {
+        &self.home
     }
 
     /// A name that is free here.

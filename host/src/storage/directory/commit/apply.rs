@@ -53,6 +53,7 @@ impl Run<'_> {
             Step::MakeDirectory { key } => {
                 self.directory(&Some(key))?;
             }
+            Step::Quarantine { key } => self.quarantine(&key)?,
             Step::Remove { key } => {
                 self.remove(&key, &mut |directory, name| unlinkat(directory, name, AtFlags::empty()))?
             }
@@ -119,7 +120,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn changed(&mut self, key: &Key, directory: Arc<OwnedFd>) {
+    pub(super) fn changed(&mut self, key: &Key, directory: Arc<OwnedFd>) {
         let parent = key.parent();
         self.inner.listings.forget(&parent);
         self.unsynced.push((parent, directory));

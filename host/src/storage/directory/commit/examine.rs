@@ -71,8 +71,14 @@ impl Run<'_> {
             if before.into_iter().any(|other| key == other || key.is_below(other)) {
                 continue;
             }
-            if matches!(change, Change::Remove(_) | Change::RemoveTree(_)) && self.inner.tree.holds_link(key) {
+            if matches!(change, Change::Remove(_) | Change::RemoveTree(_) | Change::Quarantine(_))
+                && self.inner.tree.holds_link(key)
+            {
                 return Err(Failure::WrongKind);
+            }
+            if matches!(change, Change::Quarantine(_)) {
+                // Whatever it is, it goes.
+                continue;
             }
             match (change, self.kind(key)) {
                 (Change::Remove(_) | Change::RemoveTree(_), Err(Failure::WrongKind)) if !self.exists(key) => {}

@@ -8,6 +8,7 @@
 mod apply;
 mod durable;
 mod examine;
+mod quarantine;
 
 use std::{collections::HashMap, os::fd::OwnedFd, sync::Arc};
 
@@ -56,13 +57,14 @@ enum Step<'a> {
     Remove { key: Key },
     RemoveTree { key: Key },
     MakeDirectory { key: Key },
+    Quarantine { key: Key },
 }
 
 /// Refuses what no commit may be.
 pub(super) fn check(expect: &[Expectation], changes: &[Change]) -> Result<(), Failure> {
     let bytes = |change: &Change| match change {
         Change::Put(_, bytes) | Change::Create(_, bytes) => bytes.len(),
-        Change::Remove(_) | Change::RemoveTree(_) | Change::MakeDirectory(_) => 0,
+        Change::Remove(_) | Change::RemoveTree(_) | Change::MakeDirectory(_) | Change::Quarantine(_) => 0,
     };
     if changes.len() > MAX_CHANGES || expect.len() > MAX_EXPECTATIONS {
         return Err(Failure::TooLarge(MAX_CHANGES as u64));
@@ -98,7 +100,8 @@ fn key_of(change: &Change) -> &Key {
         | Change::Create(key, _)
         | Change::Remove(key)
         | Change::RemoveTree(key)
-        | Change::MakeDirectory(key) => key,
+        | Change::MakeDirectory(key)
+        | Change::Quarantine(key) => key,
     }
 }
 
@@ -192,6 +195,11 @@ impl Run<'_> {
                 self.marks.tree(key.clone());
                 self.marks.place(key.parent());
                 return Ok(Step::RemoveTree { key });
+            }
+            Change::Quarantine(key) => {
+                self.marks.tree(key.clone());
+                self.marks.place(key.parent());
+                return Ok(Step::Quarantine { key });
             }
             Change::MakeDirectory(key) => {
                 // Now, like the directories of objects, so that it is synced

@@ -178,3 +178,101 @@ async fn locks_leave_nothing_behind() {
     assert_eq!(store.inner.locks.len(), 0);
     assert!(store.inner.pending.is_empty());
 }
+
+/// What is set aside is found again, whatever it was, and nothing of it is
+/// overwritten.
+#[tokio::test]
+async fn what_is_set_aside_is_kept() {
+    let (temp, store) = fresh();
+    let aside = |at: &'static str| vec![Change::Quarantine(key(at))];
+    let write = |at: &'static str, text: &'static str| Change::Put(key(at), text.into());
+    let found = |name: &str| -> Vec<Vec<u8>> {
+        let days = fs::read_dir(temp.path().join(".skerry/quarantine")).unwrap();
+        let mut found: Vec<_> = days.filter_map(|day| fs::read(day.unwrap().path().join(name)).ok()).collect();
+        found.sort();
+        found
+    };
+    for n in ["1", "2", "3"] {
+        store.commit(vec![], vec![write("a/b/data", n), write("a/b/more", n)]).await.unwrap();
+        store.commit(vec![], aside("a/b")).await.unwrap();
+        assert!(!temp.path().join("a/b").exists());
+    }
+    assert_eq!(found("a/b/data"), [b"1", b"2", b"3"]);
+    assert_eq!(found("a/b/more").len(), 3);
+    // And something else is put in its place at once.
+    store.commit(vec![], vec![write("c", "old")]).await.unwrap();
+    store.commit(vec![], vec![Change::Quarantine(key("c")), Change::Create(key("c"), "new".into())]).await.unwrap();
+    assert_eq!(get(&store, "c").await.unwrap(), "new");
+    assert_eq!(found("c"), [b"old"]);
+
+    fs::create_dir(temp.path().join("d")).unwrap();
+    std::os::unix::fs::symlink("/etc", temp.path().join("d/link")).unwrap();
+    rustix::fs::mknodat(CWD, temp.path().join("d/pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let mut others = store.others(10).await.unwrap();
+    others.sort();
+    assert_eq!(others, [key("d/link"), key("d/pipe")]);
+    assert_eq!(store.others(1).await.unwrap().len(), 1);
+    for at in ["d/link", "d/pipe", "d/nothing", "nowhere/at/all"] {
+        store.commit(vec![], vec![Change::Quarantine(key(at))]).await.unwrap();
+    }
+    assert_eq!(store.others(10).await.unwrap(), []);
+    let day = |name: &str| {
+        let days = fs::read_dir(temp.path().join(".skerry/quarantine")).unwrap();
+        days.filter_map(Result::ok).any(|day| day.path().join(name).symlink_metadata().is_ok())
+    };
+    assert!(day("d/link") && day("d/pipe") && !day("d/nothing"));
+    assert_eq!(staged(temp.path()), 0);
+}
+
+/// Beside whoever has it alone, and on what nobody may write to.
+#[tokio::test]
+async fn what_only_reads_leaves_no_trace() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use super::open_with;
+    use crate::storage::{Algorithm, Failure, directory::Options};
+
+    let temp = tempfile::tempdir().unwrap();
+    let bytes = pattern(600_000);
+    fs::write(temp.path().join("a"), &bytes).unwrap();
+    let reading = || open_with(temp.path(), Options { read_only: true, ..Options::default() });
+    let store = reading();
+    assert!(!temp.path().join(".skerry").exists());
+    let hashed = Arc::<AtomicU64>::default();
+    let digest = store.digest(&key("a"), Algorithm::Sha256, &hashed).await.unwrap();
+    assert_eq!((digest, hashed.load(Ordering::Relaxed)), (sha256(&bytes), 600_000));
+    assert_eq!(store.digest(&key("b"), Algorithm::Sha256, &hashed).await, Err(Failure::NotFound));
+    let aside = vec![Change::Quarantine(key("a"))];
+    assert_eq!(store.commit(vec![], aside).await, Err(Failure::ReadOnly));
+    assert_eq!(store.own("x", 10).await, Err(Failure::ReadOnly));
+    let _alone = open_with(temp.path(), Options { exclusive: true, ..Options::default() });
+    drop(reading());
+}
+
+#[tokio::test]
+async fn files_of_the_hosts_own_are_changed_one_after_the_other() {
+    let (temp, store) = fresh();
+    let other = open(temp.path());
+    assert_eq!(store.own("n", 10).await.unwrap(), None);
+    let more = |bytes: Option<Vec<u8>>| {
+        let n: u32 = bytes.map_or(0, |bytes| String::from_utf8(bytes).unwrap().parse().unwrap());
+        (n + 1).to_string().into_bytes()
+    };
+    let mut running = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let store = if n % 2 == 0 { store.clone() } else { other.clone() };
+        running.spawn(async move { store.change_own("n", 10, more).await });
+    }
+    while let Some(done) = running.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!(store.own("n", 10).await.unwrap().unwrap(), b"40");
+    assert_eq!(store.own("n", 1).await.unwrap(), None, "it is larger than it may be");
+    fs::remove_file(temp.path().join(".skerry/n")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", temp.path().join(".skerry/n")).unwrap();
+    assert!(!matches!(store.own("n", 1 << 20).await, Ok(Some(_))), "no link is followed");
+    assert_eq!(staged(temp.path()), 0);
+}
