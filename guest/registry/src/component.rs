@@ -35,23 +35,23 @@ mod wasi {
 use wit::{
     exports::skerry::registry::handler,
     skerry::registry::{
-        access, admission, body, identity, marks, request, settings, storage, storage_policy_types as policy, types,
-        uploads,
+        access, admission, body, identity, last_use, marks, request, retention_types, settings, storage,
+        storage_policy_types as policy, types, uploads,
     },
 };
 
 use crate::{
     collect,
-    digest::Digest,
+    digest::{Algorithm, Digest},
     error::HostFailure,
     host::{
-        Access, Action, Admission, Ambient, Body, Change, Concern, Denial, Event, Expectation, Failure, Happening,
-        Intent, Kind, KnownManifest, Listing, Marks, Metadata, Request, Ruling, Settings, Storage, Upload, Uploads,
-        Verdict,
+        Access, Action, Admission, Ambient, Body, Change, Concern, Denial, Departure, Event, Expectation, Failure,
+        Happening, Hashes, Intent, Kind, KnownManifest, LastUse, Listing, Marks, Metadata, Request, Retention, Ruling,
+        Settings, Storage, TagFacts, Upload, Uploads, Verdict,
     },
-    name::Tag,
+    name::{RepositoryName, Tag},
     response::Content,
-    tend,
+    retain, tend, verify,
 };
 
 struct Component;
@@ -108,6 +108,14 @@ impl handler::Guest for Component {
                 };
                 collect::collect(&Component, collection, cursor.as_deref(), budget)?
             }
+            handler::Task::Verify(asked) => {
+                let asked = verify::Verification { now: asked.now, repair: asked.repair };
+                verify::verify(&Component, asked, cursor.as_deref(), budget)?
+            }
+            handler::Task::Retain(asked) => {
+                let run = retain::Run { dry_run: asked.dry_run };
+                retain::retain(&Component, run, cursor.as_deref(), budget)?
+            }
             handler::Task::Other(name) => {
                 return Err(format!("this module knows no task {name:?}"));
             }
@@ -117,6 +125,8 @@ impl handler::Guest for Component {
             examined: progress.examined,
             changed: progress.changed,
             messages: progress.messages,
+            total: progress.total,
+            damage: progress.damage.into_iter().map(damage_out).collect(),
         })
     }
 }
@@ -209,6 +219,33 @@ impl Marks for Component {
 
     fn marked(&self, name: &str) -> Result<bool, Failure> {
         Ok(marks::marked(name)?)
+    }
+}
+
+impl Hashes for Component {
+    fn digests(&self, keys: &[String], algorithm: Algorithm) -> Vec<Result<String, Failure>> {
+        storage::digests(keys, algorithm.name()).into_iter().map(|digest| digest.map_err(Failure::from)).collect()
+    }
+}
+
+impl LastUse for Component {
+    fn last_used(&self, value: &str) -> Option<u64> {
+        last_use::last_used(value)
+    }
+}
+
+impl Retention for Component {
+    fn retain(&self, repository: &RepositoryName, tags: &[TagFacts]) -> Option<Vec<Departure>> {
+        let facts = |facts: &TagFacts| retention_types::TagFacts {
+            tag: facts.tag.as_str().to_owned(),
+            digest: facts.digest.as_str().to_owned(),
+            updated: facts.updated,
+            size: facts.size,
+            last_pull: facts.last_pull,
+        };
+        let facts: Vec<_> = tags.iter().map(facts).collect();
+        let departures = admission::retain(repository.as_str(), &facts).ok()?;
+        Some(departures.into_iter().map(|gone| Departure { tag: gone.tag, reason: gone.reason }).collect())
     }
 }
 
@@ -318,8 +355,14 @@ fn changes_out(changes: Vec<Change>) -> Vec<storage::Change> {
         Change::Remove(key) => storage::Change::Remove(key),
         Change::RemoveTree(key) => storage::Change::RemoveTree(key),
         Change::MakeDirectory(key) => storage::Change::MakeDirectory(key),
+        Change::Quarantine(key) => storage::Change::Quarantine(key),
     };
     changes.into_iter().map(one).collect()
+}
+
+fn damage_out(damage: tend::Damage) -> handler::Damage {
+    let tend::Damage { place, what, consequence, remedy, done } = damage;
+    handler::Damage { place, what, consequence, remedy, done }
 }
 
 fn access_out(intent: &Intent<'_>) -> identity::Access {

@@ -6,7 +6,7 @@
 //! alone reads no clock and no request.
 
 use crate::{
-    digest::Digest,
+    digest::{Algorithm, Digest},
     name::{RepositoryName, Tag},
 };
 
@@ -113,6 +113,25 @@ pub trait Marks {
     /// # Errors
     /// Outside a task.
     fn marked(&self, name: &str) -> Result<bool, Failure>;
+}
+
+/// Digests of whole objects, which the host computes; within a task.
+pub trait Hashes {
+    /// The digests of the objects at these keys, at most 256, in their order.
+    fn digests(&self, keys: &[String], algorithm: Algorithm) -> Vec<Result<String, Failure>>;
+}
+
+/// When things were last used; within a task.
+pub trait LastUse {
+    /// When an answer noted this value as used, in seconds since 1970.
+    fn last_used(&self, value: &str) -> Option<u64>;
+}
+
+/// Which tags the policies want to keep; within a task.
+pub trait Retention {
+    /// Those of a repository's tags, at most 10,000, that are to go, and why;
+    /// nothing where a policy failed.
+    fn retain(&self, repository: &RepositoryName, tags: &[TagFacts]) -> Option<Vec<Departure>>;
 }
 
 /// What the operator configured.
@@ -239,6 +258,32 @@ pub enum Change {
     RemoveTree(String),
     /// Make a directory, if it is not there.
     MakeDirectory(String),
+    /// Take what is there out of the way, if anything is.
+    Quarantine(String),
+}
+
+/// What is known of a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagFacts {
+    /// The tag.
+    pub tag: Tag,
+    /// What it names.
+    pub digest: Digest,
+    /// When it was set, in seconds since 1970.
+    pub updated: u64,
+    /// Bytes of its manifest and of what that is made of.
+    pub size: u64,
+    /// When it was pulled, in seconds since 1970.
+    pub last_pull: Option<u64>,
+}
+
+/// A tag that is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    /// The tag.
+    pub tag: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Something that a request is to do; `identity.access`.

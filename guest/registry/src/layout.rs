@@ -148,6 +148,12 @@ pub fn referrers(name: &RepositoryName, subject: &Digest) -> String {
     format!("{REPOSITORIES}/{name}/_skerry/referrers/{}/{}", subject.algorithm().name(), subject.hex())
 }
 
+/// The directory of all of a repository's referrers.
+#[must_use]
+pub fn all_referrers(name: &RepositoryName) -> String {
+    format!("{REPOSITORIES}/{name}/_skerry/referrers")
+}
+
 /// That a manifest refers to another.
 #[must_use]
 pub fn referrer(name: &RepositoryName, subject: &Digest, digest: &Digest) -> String {

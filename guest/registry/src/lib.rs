@@ -18,6 +18,7 @@ mod catalog;
 pub mod collect;
 #[cfg(target_family = "wasm")]
 mod component;
+mod descent;
 pub mod digest;
 mod error;
 mod etag;
@@ -36,12 +37,15 @@ mod permits;
 pub mod range;
 mod referrers;
 pub mod response;
+pub mod retain;
 pub mod route;
 mod settings;
 mod tags;
 pub mod tend;
 pub mod time;
 mod uploads;
+mod used;
+pub mod verify;
 mod walk;
 
 use self::{

@@ -73,7 +73,8 @@ pub fn read(storage: &(impl Storage + ?Sized), key: &str) -> Result<Option<Diges
     }
 }
 
-fn bytes(storage: &(impl Storage + ?Sized), key: &str) -> Result<Vec<u8>, Failure> {
+/// The bytes of a link.
+pub fn bytes(storage: &(impl Storage + ?Sized), key: &str) -> Result<Vec<u8>, Failure> {
     // registry 2.8 writes a link in place: an empty one may be about to be
     // written, and reading again takes longer than that.
     for _ in 0..2 {
@@ -85,7 +86,8 @@ fn bytes(storage: &(impl Storage + ?Sized), key: &str) -> Result<Vec<u8>, Failur
     storage.read(key, LINK)
 }
 
-fn parse(link: &[u8]) -> Option<Digest> {
+/// The digest that they are.
+pub fn parse(link: &[u8]) -> Option<Digest> {
     Digest::parse(str::from_utf8(link).unwrap_or_default().trim_ascii()).ok()
 }
 

@@ -278,7 +278,7 @@ fn has_entry(
 }
 
 /// The digest that the name of an entry says.
-fn entry_digest(entry: &str) -> Option<Digest> {
+pub fn entry_digest(entry: &str) -> Option<Digest> {
     let (algorithm, hex) = entry.split_once('-')?;
     let algorithm = Algorithm::parse(algorithm)?;
     Digest::parse(&format!("{}:{hex}", algorithm.name())).ok()

@@ -36,6 +36,25 @@ pub struct Progress {
     pub changed: u64,
     /// Lines for the log.
     pub messages: Vec<String>,
+    /// Bytes that are to be hashed in the whole task, where that is known.
+    pub total: u64,
+    /// What is not as it was stored.
+    pub damage: Vec<Damage>,
+}
+
+/// Something that is not as it was stored: texts for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it is.
+    pub place: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// Who cannot have what.
+    pub consequence: String,
+    /// By what it is mended.
+    pub remedy: String,
+    /// What was done about it.
+    pub done: Option<String>,
 }
 
 /// Aborts uploads at which nothing happened for a time.

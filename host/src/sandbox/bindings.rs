@@ -11,6 +11,7 @@ pub mod registry {
             "skerry:registry/request": trappable,
             "skerry:registry/settings": trappable,
             "skerry:registry/marks": trappable,
+            "skerry:registry/last-use": trappable,
             "skerry:registry/body.length": trappable,
             "skerry:registry/admission.wanted": trappable,
             "skerry:registry/uploads.[method]upload.offset": trappable,
@@ -73,17 +74,38 @@ pub mod storage_policy {
     });
 }
 
+/// What a storage policy may export beyond its world.
+pub mod keeper {
+    wasmtime::component::bindgen!({
+        inline: "
+            package skerry:host;
+
+            world keeper {
+                export skerry:registry/retention@0.1.0;
+            }
+        ",
+        path: "../wit",
+        exports: { default: async },
+        with: {
+            "skerry:registry/types": super::registry::skerry::registry::types,
+            "skerry:registry/retention-types": super::registry::skerry::registry::retention_types,
+        },
+    });
+}
+
 pub use self::{
     auth_policy::{
         AuthPolicy, AuthPolicyPre,
         exports::skerry::registry::auth,
         skerry::registry::{files, secrets},
     },
+    keeper::KeeperPre,
     registry::{
         Registry, RegistryPre,
         exports::skerry::registry::handler,
         skerry::registry::{
-            access, admission, body, identity, marks, request, settings, storage, storage_policy_types, types, uploads,
+            access, admission, body, identity, last_use, marks, request, retention_types, settings, storage,
+            storage_policy_types, types, uploads,
         },
     },
     storage_policy::{StoragePolicy, StoragePolicyPre, skerry::registry::facts},

@@ -26,7 +26,9 @@ mod policy;
 mod preopen;
 mod recall;
 mod state;
+mod task;
 mod tend;
+mod uses;
 mod wants;
 mod worlds;
 
@@ -66,7 +68,8 @@ pub use self::{
         built_in as built_in_policies,
     },
     preopen::Preopen,
-    tend::{Collection, Purge, Tended},
+    tend::{Collection, Damage, Heard, Purge, Retention, Tended},
+    uses::{LARGEST as LARGEST_USES, Uses},
     wants::{Look, look},
     worlds::{WIT, WORLDS, offer},
 };
@@ -90,6 +93,8 @@ pub struct Shared {
     /// What the registry module may use by WASI, and the threads that it then
     /// runs on.
     files: Option<(Preopen, Threads)>,
+    /// When what answers noted was noted last.
+    uses: Uses,
     /// The seed that guests' hash maps get: secret, and the same for all.
     seed: u128,
 }
@@ -204,7 +209,7 @@ impl Sandbox {
         }
         let threads = |preopen| Threads::start(limits.instances).map(|threads| (preopen, threads));
         let files = preopen.map(threads).transpose().map_err(StartError::Thread)?;
-        let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, files, seed });
+        let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, files, uses: Uses::new(), seed });
         let linker = imports::linker(&engine).map_err(StartError::Engine)?;
         let module = Arc::new(RwLock::new(Arc::new(load(&engine, &linker, &shared, module).await?)));
         let teller = Teller::new(engine.clone(), Arc::clone(&shared), Arc::clone(&module), fact_slots);
@@ -259,6 +264,7 @@ impl Sandbox {
             instances: Arc::clone(&self.policy_instances),
         };
         let policies = Policies::load(common, sources).await?;
+        self.shared.uses.record(policies.keep_tags());
         let policies = (!policies.is_empty()).then(|| Arc::new(policies));
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
         self.forget();
@@ -273,6 +279,11 @@ impl Sandbox {
     /// How often a policy's decision was there already, and how often not.
     pub fn decisions(&self) -> (u64, u64) {
         self.chain().map(|policies| policies.decisions()).unwrap_or_default()
+    }
+
+    /// When what answers noted was noted last: to be written down.
+    pub fn uses(&self) -> &Uses {
+        &self.shared.uses
     }
 
     fn chain(&self) -> Option<Arc<Policies>> {
@@ -399,9 +410,13 @@ impl Handler for Sandbox {
         if let Some(memory) = self.memory.as_ref().filter(|_| request.reads())
             && let Some(answer) = self.recall(memory, &mut request).await
         {
+            self.shared.uses.note(&answer.notes);
             return Ok(answer);
         }
         let (outcome, guest_time) = self.respond(request).await;
+        if let Ok(answer) = &outcome {
+            self.shared.uses.note(&answer.notes);
+        }
         self.guest_nanos.fetch_add(u64::try_from(guest_time.as_nanos()).unwrap_or(0), Ordering::Relaxed);
         outcome.map_err(|failed| {
             let counter = if matches!(failed, Failed::Busy) { &self.refused } else { &self.failed };

@@ -13,11 +13,11 @@ use super::{
     Shared,
     imports::Watched,
     limits::Allowance,
-    marks::Marks,
     meter::{Meter, Metered},
     output::GuestOutput,
     policy::Session,
     preopen::Preopen,
+    task::Task,
 };
 use crate::{
     remember::{Reason, Trail},
@@ -49,8 +49,8 @@ pub struct State {
     pub meter: Meter,
     /// Given back while the instance waits for a body.
     pub permit: Option<OwnedSemaphorePermit>,
-    /// Of the task that it does a step of.
-    pub marks: Option<Arc<Marks>>,
+    /// That it does a step of.
+    pub task: Option<Arc<Task>>,
     /// What the answer depends on so far, where that is of interest.
     pub trail: Option<Trail>,
     wasi: Option<WasiCtx>,
@@ -80,7 +80,7 @@ impl State {
             request,
             table,
             permit,
-            marks: None,
+            task: None,
             trail: None,
             wasi: None,
             listed: Arc::default(),

@@ -47,6 +47,9 @@ pub struct TlsFacts {
 /// remembered.
 pub type Notes = Arc<[(String, String)]>;
 
+/// Notes of this name are kept by the handler, and not shown in the access log.
+pub const USED: &str = "used";
+
 /// A response, and what is to be recorded beside it.
 pub struct Answer {
     /// Head and body. `Content-Length` is the server's to set, from the body's

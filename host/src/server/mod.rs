@@ -46,7 +46,7 @@ pub use self::{
     admin::Admin,
     control::{Command, Commands, Door, LARGEST_COMMAND, control},
     escape::{Escaped, escaped},
-    handler::{Answer, Facts, Fault, Handler, HostFailure, Notes, TlsFacts},
+    handler::{Answer, Facts, Fault, Handler, HostFailure, Notes, TlsFacts, USED},
     health::Health,
     listen::{ACME_TLS, Challenges, Endpoint, TlsSetup, TlsSource, listen},
     options::{Limits, Options},

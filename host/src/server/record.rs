@@ -19,7 +19,13 @@ use http::{
 use http_body::{Body as _, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{escape::escaped, handler::Notes, meters::Meters, pulse::Active, request_id::RequestId};
+use super::{
+    escape::escaped,
+    handler::{Notes, USED},
+    meters::Meters,
+    pulse::Active,
+    request_id::RequestId,
+};
 use crate::{metrics::Held, plane::Body};
 
 /// One request. Dropping it writes it down: when the last byte of the answer
@@ -91,7 +97,8 @@ impl Record {
             return;
         }
         let mut notes = String::new();
-        for (name, value) in self.notes.iter() {
+        // What is kept elsewhere would be said twice.
+        for (name, value) in self.notes.iter().filter(|(name, _)| name != USED) {
             let space = if notes.is_empty() { "" } else { " " };
             let _ = write!(notes, "{space}{}={}", escaped(name.as_bytes()), escaped(value.as_bytes()));
         }

@@ -4,6 +4,8 @@
 //! whose children are not here is accepted unless a setting asks for them, and
 //! so are URLs of layers unless a setting restricts them.
 
+use std::collections::BTreeSet;
+
 use regex_lite::Regex;
 
 use super::{
@@ -51,6 +53,38 @@ pub fn check(host: &dyn Host, name: &RepositoryName, manifest: &Manifest<'_>, me
             children_are_here(host, name, children)
         }
         _ => Ok(()),
+    }
+}
+
+/// What a manifest of a known kind needs to be whole, as far as it can be here.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// Its config and layers, but for those that may be elsewhere.
+    pub blobs: BTreeSet<Digest>,
+    /// What an index names, which need not be here.
+    pub children: BTreeSet<Digest>,
+}
+
+/// What a manifest needs; nothing of other kinds, as nothing is known of them.
+pub fn needs(manifest: &Manifest<'_>, media_type: &str) -> Needs {
+    let blobs: Vec<_> = match media_type {
+        shape::OCI_MANIFEST | shape::DOCKER_MANIFEST => {
+            manifest.config.iter().chain(entries(manifest.layers.as_ref())).collect()
+        }
+        shape::OCI_ARTIFACT => entries(manifest.blobs.as_ref()).iter().collect(),
+        _ => Vec::new(),
+    };
+    let elsewhere = |blob: &Descriptor<'_>| {
+        FOREIGN.contains(&blob.media_type.as_str()) && blob.urls().is_ok_and(|urls| !urls.is_empty())
+    };
+    let children = match media_type {
+        shape::OCI_INDEX | shape::DOCKER_LIST => entries(manifest.manifests.as_ref()),
+        _ => &[],
+    };
+    let known = |blob: &Descriptor<'_>| Digest::parse(&blob.digest).ok();
+    Needs {
+        blobs: blobs.into_iter().filter(|blob| !elsewhere(blob)).filter_map(known).collect(),
+        children: children.iter().filter_map(known).collect(),
     }
 }
 

@@ -6,13 +6,16 @@ mod push;
 mod references;
 mod remove;
 mod shape;
+mod weigh;
 
 pub use self::{
+    check::{Needs, needs},
     parse::{List, Manifest, Referrer, too_deep},
-    push::{Target, push},
+    push::{Target, entry, push},
     references::{References, references},
-    remove::delete,
+    remove::{delete, untag},
     shape::{OCI_INDEX, media_type},
+    weigh::{Weight, weigh},
 };
 use crate::{
     admission::Admitted,
@@ -25,6 +28,7 @@ use crate::{
     permits::Pull,
     response::Response,
     uploads::bad_digest,
+    used,
 };
 
 /// The largest manifest that is served, in bytes: one may have been stored
@@ -48,7 +52,7 @@ pub fn pull(permit: &Pull<'_>, reference: &Reference) -> Result<Response, Error>
         Happening::Pull(Box::new(known(&digest, &media_type, reference, &bytes)))
     })?;
     if let Some(response) = etag::not_modified(host, &digest) {
-        return Ok(admitted.warn(response));
+        return Ok(used::note(admitted.warn(response), name, reference, &digest));
     }
     let response = admitted
         .warn(Response::new(200))
@@ -59,10 +63,11 @@ pub fn pull(permit: &Pull<'_>, reference: &Reference) -> Result<Response, Error>
         .note("event", "pull-manifest")
         .note("repository", name.as_str())
         .note("digest", digest.as_str());
-    Ok(match reference {
+    let response = match reference {
         Reference::Tag(tag) => response.note("tag", tag.as_str()),
         Reference::Digest(_) => response,
-    })
+    };
+    Ok(used::note(response, name, reference, &digest))
 }
 
 /// What policies are told of a manifest that is served: of one that could not

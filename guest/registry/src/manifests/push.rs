@@ -162,7 +162,8 @@ fn agreed_type(request: &(impl Request + ?Sized), bytes: &[u8]) -> Result<String
     }
 }
 
-fn entry(referrer: &Referrer) -> Vec<u8> {
+/// What is kept of a manifest that refers to another.
+pub fn entry(referrer: &Referrer) -> Vec<u8> {
     match serde_json::to_vec(referrer) {
         Ok(bytes) if bytes.len() <= ENTRY => bytes,
         _ => b"{}".to_vec(),

@@ -53,7 +53,7 @@ fn one_tag(host: &dyn Host, name: &RepositoryName, tag: &Tag) -> Result<Admitted
 
 /// What the tag says goes first: with that the tag is gone, whatever happens
 /// to its directory.
-fn untag(name: &RepositoryName, tag: &Tag) -> Vec<Change> {
+pub fn untag(name: &RepositoryName, tag: &Tag) -> Vec<Change> {
     vec![Change::Remove(layout::tag_current(name, tag)), Change::RemoveTree(layout::tag(name, tag))]
 }
 

@@ -12,11 +12,13 @@ use std::{
 
 use self::storage::State;
 use crate::{
+    digest::{Algorithm, Digest},
     handle,
     host::{
-        Access, Action, Admission, Ambient, Body, Concern, Event, Failure, Intent, Marks, Request, Ruling, Settings,
-        Verdict,
+        Access, Action, Admission, Ambient, Body, Concern, Departure, Event, Failure, Hashes, Intent, LastUse, Marks,
+        Request, Retention, Ruling, Settings, TagFacts, Verdict,
     },
+    name::RepositoryName,
     percent,
     response::{Content, Response},
 };
@@ -33,9 +35,12 @@ pub struct Memory {
     unwanted: RefCell<Vec<Concern>>,
     events: RefCell<Vec<Event>>,
     principal: RefCell<Option<String>>,
+    uses: RefCell<BTreeMap<String, u64>>,
+    keeper: RefCell<Option<Keeper>>,
 }
 
 type Judge = Box<dyn Fn(&[Intent<'_>]) -> Verdict>;
+type Keeper = Box<dyn Fn(&Memory, &str, &[TagFacts]) -> Option<Vec<Departure>>>;
 type Rule = Box<dyn Fn(&Memory, &Event) -> Ruling>;
 
 #[derive(Default)]
@@ -123,6 +128,22 @@ impl Memory {
     /// Lets the storage policy be asked about these no longer.
     pub fn ignore(&self, unwanted: &[Concern]) {
         *self.unwanted.borrow_mut() = unwanted.to_vec();
+    }
+
+    /// Lets a retention policy decide from now on.
+    pub fn keep(&self, keeper: impl Fn(&Self, &str, &[TagFacts]) -> Option<Vec<Departure>> + 'static) {
+        *self.keeper.borrow_mut() = Some(Box::new(keeper));
+    }
+
+    /// Says when something was last used.
+    pub fn used(&self, value: &str, time: u64) {
+        self.uses.borrow_mut().insert(value.to_owned(), time);
+    }
+
+    /// Puts something at a key that is neither an object nor a directory.
+    pub fn plant_strange(&self, key: &str) {
+        self.plant(key, b"");
+        self.state.strange.borrow_mut().insert(key.to_owned());
     }
 
     /// Says who the client is from now on.
@@ -250,6 +271,35 @@ impl Body for Memory {
         self.state.call("read-body", "")?;
         let body = self.state.body.borrow_mut().take().ok_or_else(|| Failure::Other("taken".to_owned()))?;
         if u64::try_from(body.len()).unwrap_or(u64::MAX) > limit { Err(Failure::TooLarge(limit)) } else { Ok(body) }
+    }
+}
+
+impl Hashes for Memory {
+    fn digests(&self, keys: &[String], algorithm: Algorithm) -> Vec<Result<String, Failure>> {
+        assert!(keys.len() <= 256, "the host takes no more");
+        let one = |key: &String| {
+            self.state.call("digests", key)?;
+            if self.state.strange.borrow().contains(key) {
+                return Err(Failure::WrongKind);
+            }
+            let bytes = self.object(key).ok_or(Failure::NotFound)?;
+            Ok(Digest::of(algorithm, &bytes).as_str().to_owned())
+        };
+        keys.iter().map(one).collect()
+    }
+}
+
+impl LastUse for Memory {
+    fn last_used(&self, value: &str) -> Option<u64> {
+        self.uses.borrow().get(value).copied()
+    }
+}
+
+impl Retention for Memory {
+    fn retain(&self, repository: &RepositoryName, tags: &[TagFacts]) -> Option<Vec<Departure>> {
+        assert!(tags.len() <= 10_000, "the host takes no more");
+        let keeper = self.keeper.borrow();
+        keeper.as_ref().map_or_else(|| Some(Vec::new()), |keeper| keeper(self, repository.as_str(), tags))
     }
 }
 

@@ -19,6 +19,8 @@ pub struct State {
     pub random: Cell<u128>,
     /// Names of imports, in the order in which they were called.
     pub calls: RefCell<Vec<String>>,
+    /// Keys of what is neither an object nor a directory.
+    pub strange: RefCell<BTreeSet<String>>,
     pub failing: RefCell<Option<(&'static str, Failure)>>,
 }
 
@@ -51,6 +53,18 @@ impl State {
         self.directories.borrow_mut().retain(|other| other != key && !other.starts_with(&prefix));
     }
 
+    /// Moves an object, or all below a directory, to `quarantine/…`.
+    pub fn quarantine(&self, key: &str) {
+        let prefix = format!("{key}/");
+        let all = std::mem::take(&mut *self.objects.borrow_mut());
+        let place = |other: String| {
+            if other == key || other.starts_with(&prefix) { format!("quarantine/{other}") } else { other }
+        };
+        *self.objects.borrow_mut() = all.into_iter().map(|(key, object)| (place(key), object)).collect();
+        self.strange.borrow_mut().retain(|other| other != key && !other.starts_with(&prefix));
+        self.remove_tree(key);
+    }
+
     pub fn commit(&self, expect: &[Expectation], changes: Vec<Change>) -> Result<(), Failure> {
         if expect.len() > 64 || changes.len() > 64 {
             return Err(Failure::Other("a commit of more than 64 changes".to_owned()));
@@ -80,6 +94,7 @@ impl State {
                 }
                 Change::RemoveTree(key) => self.remove_tree(&key),
                 Change::MakeDirectory(key) => self.make_directory(&key),
+                Change::Quarantine(key) => self.quarantine(&key),
             }
         }
         Ok(())
@@ -89,7 +104,7 @@ impl State {
 impl Storage for Memory {
     fn read(&self, key: &str, limit: u64) -> Result<Vec<u8>, Failure> {
         self.state.call("read", key)?;
-        if self.state.directories.borrow().contains(key) {
+        if self.state.directories.borrow().contains(key) || self.state.strange.borrow().contains(key) {
             return Err(Failure::WrongKind);
         }
         let objects = self.state.objects.borrow();
@@ -102,6 +117,9 @@ impl Storage for Memory {
         self.state.call("stat", key)?;
         if self.state.directories.borrow().contains(key) {
             return Ok(Metadata { kind: Kind::Directory, size: 0, modified: 0 });
+        }
+        if self.state.strange.borrow().contains(key) {
+            return Err(Failure::WrongKind);
         }
         let objects = self.state.objects.borrow();
         let (bytes, modified) = objects.get(key).ok_or(Failure::NotFound)?;

@@ -5,6 +5,7 @@ use crate::{
     sandbox::{
         bindings::{
             admission as wit, fact_types,
+            retention_types::{self, Departure, TagFacts},
             storage_policy_types::{self, Concern, Event, Ruling},
         },
         policy,
@@ -14,6 +15,8 @@ use crate::{
 
 impl storage_policy_types::Host for State {}
 impl fact_types::Host for State {}
+
+impl retention_types::Host for State {}
 
 impl wit::Host for State {
     /// Nothing to write down: policies that change make forget.
@@ -25,6 +28,11 @@ impl wit::Host for State {
 
     async fn admit(&mut self, event: Event) -> wasmtime::Result<Ruling> {
         self.enter()?;
+        if let Some(policies) = self.task.as_ref().and_then(|task| task.policies.clone()) {
+            let ruling = policies.admit_unattended(&event).await;
+            self.leave();
+            return Ok(ruling);
+        }
         let concern = policy::concern(&event.action);
         let Some(mut session) = self.lend_session(|session| session.wants(concern)) else {
             return Ok(Ruling::Allow(Vec::new()));
@@ -35,5 +43,26 @@ impl wit::Host for State {
         self.give_back(session);
         self.leave();
         Ok(ruling.unwrap_or(Ruling::Unavailable))
+    }
+
+    async fn retain(
+        &mut self,
+        repository: String,
+        tags: Vec<TagFacts>,
+    ) -> wasmtime::Result<Result<Vec<Departure>, ()>> {
+        self.enter()?;
+        self.refuse(Reason::Policy);
+        let departures = match &self.task {
+            None => Err(()),
+            Some(task) => match task.policies.clone() {
+                None => Ok(Vec::new()),
+                Some(policies) => policies.retain(&repository, &tags, self.shared.uses.since()).await,
+            },
+        };
+        self.leave();
+        if let Ok(departures) = &departures {
+            self.hand_over(departures.iter().map(|gone| gone.tag.len() + gone.reason.len() + 32).sum())?;
+        }
+        Ok(departures)
     }
 }

@@ -75,6 +75,7 @@ pub fn changes(given: Vec<wit::Change>) -> Result<Vec<Change>, Failure> {
             wit::Change::Remove(key) => Change::Remove(Key::parse(&key)?),
             wit::Change::RemoveTree(key) => Change::RemoveTree(Key::parse(&key)?),
             wit::Change::MakeDirectory(key) => Change::MakeDirectory(Key::parse(&key)?),
+            wit::Change::Quarantine(key) => Change::Quarantine(Key::parse(&key)?),
         })
     };
     given.into_iter().map(parse).collect()

@@ -8,16 +8,16 @@ use crate::sandbox::{
 impl wit::Host for State {
     fn mark(&mut self, name: String) -> wasmtime::Result<Result<bool, types::Failure>> {
         self.enter()?;
-        Ok(match &self.marks {
-            Some(marks) => marks.add(&name).ok_or(types::Failure::Exhausted),
+        Ok(match &self.task {
+            Some(task) => task.marks.add(&name).ok_or(types::Failure::Exhausted),
             None => Err(outside()),
         })
     }
 
     fn marked(&mut self, name: String) -> wasmtime::Result<Result<bool, types::Failure>> {
         self.enter()?;
-        Ok(match &self.marks {
-            Some(marks) => Ok(marks.has(&name)),
+        Ok(match &self.task {
+            Some(task) => Ok(task.marks.has(&name)),
             None => Err(outside()),
         })
     }

@@ -6,6 +6,7 @@ mod admission;
 mod body;
 mod failure;
 mod files;
+mod last_use;
 mod marks;
 mod poll;
 mod request;

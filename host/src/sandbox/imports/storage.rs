@@ -2,15 +2,22 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::failure::{changes, expectations};
 use crate::{
     remember::Reason,
     sandbox::{
         bindings::{storage as wit, types},
         state::State,
+        task::Task,
     },
-    storage::{Failure, Key},
+    storage::{Algorithm, Digest, Failure, Key, Storage},
 };
+
+/// Keys of one call for digests, and objects that are hashed at a time.
+const DIGESTS: usize = 256;
+const AT_ONCE: usize = 2;
 
 impl wit::Host for State {
     async fn read(&mut self, key: String, limit: u64) -> wasmtime::Result<Result<Vec<u8>, types::Failure>> {
@@ -66,6 +73,29 @@ impl wit::Host for State {
         Ok(outcome.map(Into::into).map_err(Into::into))
     }
 
+    async fn digests(
+        &mut self,
+        keys: Vec<String>,
+        algorithm: String,
+    ) -> wasmtime::Result<Vec<Result<String, types::Failure>>> {
+        self.enter()?;
+        self.refuse(Reason::Stream);
+        let outcomes = match (&self.task, Algorithm::parse(&algorithm)) {
+            (Some(task), Some(algorithm)) if keys.len() <= DIGESTS => {
+                digests(&self.shared.storage, task, &keys, algorithm).await
+            }
+            (None, _) => {
+                keys.iter().map(|_| Err(Failure::Other("there are digests within a task only".into()))).collect()
+            }
+            (_, None) => keys.iter().map(|_| Err(Failure::Other("no such digest algorithm".into()))).collect(),
+            // No longer list than that is answered.
+            _ => (0..DIGESTS).map(|_| Err(Failure::Other(format!("more than {DIGESTS} keys")))).collect(),
+        };
+        self.leave();
+        self.hand_over(outcomes.len().saturating_mul(160))?;
+        Ok(outcomes.into_iter().map(|outcome| outcome.map(|digest| digest.to_string()).map_err(Into::into)).collect())
+    }
+
     async fn commit(
         &mut self,
         expect: Vec<wit::Expectation>,
@@ -84,6 +114,40 @@ impl wit::Host for State {
         };
         self.leave();
         Ok(outcome.map_err(Into::into))
+    }
+}
+
+/// Hashes objects, some at a time.
+async fn digests(
+    storage: &Arc<dyn Storage>,
+    task: &Arc<Task>,
+    keys: &[String],
+    algorithm: Algorithm,
+) -> Vec<Result<Digest, Failure>> {
+    let lost = || Err(Failure::Io("the task that hashes failed".into()));
+    let mut outcomes: Vec<_> = keys.iter().map(|_| lost()).collect();
+    let mut running = JoinSet::new();
+    let mut keys = keys.iter().enumerate();
+    loop {
+        if running.len() < AT_ONCE
+            && let Some((index, key)) = keys.next()
+        {
+            let (storage, task, key) = (Arc::clone(storage), Arc::clone(task), Key::parse(key));
+            running.spawn(async move {
+                let outcome = match key {
+                    Ok(key) => storage.digest(&key, algorithm, &task.hashed).await,
+                    Err(failure) => Err(failure),
+                };
+                (index, outcome)
+            });
+            continue;
+        }
+        let Some(done) = running.join_next().await else { return outcomes };
+        if let Ok((index, outcome)) = done
+            && let Some(place) = outcomes.get_mut(index)
+        {
+            *place = outcome;
+        }
     }
 }
 

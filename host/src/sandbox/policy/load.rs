@@ -7,7 +7,7 @@ use wasmtime::{Engine, component::Component};
 
 use super::{
     super::{
-        bindings::{AuthPolicyPre, StoragePolicyPre},
+        bindings::{AuthPolicyPre, KeeperPre, StoragePolicyPre},
         compiler::Purpose,
         instances::Instances,
         limits::Limits,
@@ -26,6 +26,8 @@ use crate::storage::Grant;
 /// What a policy of each world exports.
 const AUTH: &str = "skerry:registry/auth@0.1.0";
 const STORAGE: &str = "skerry:registry/storage-rules@0.1.0";
+/// What a storage policy may export beside it.
+const RETENTION: &str = "skerry:registry/retention@0.1.0";
 
 /// A policy as it was configured.
 pub struct Source {
@@ -82,6 +84,7 @@ pub fn built_in() -> impl Iterator<Item = &'static str> {
 pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> {
     let Source { name, module: origin, world, settings, grant, preopen, secrets, lenient, limits } = source;
     let (component, path) = component(&common.engine, origin, Purpose::Serve)?;
+    let exports = |export: &str| component.get_export_index(None, export).is_some();
     let wrong = |cause: String| LoadError::Policy { name: name.clone(), path: path.clone(), cause };
     let worlds = Wants::of(&common.engine, &component).worlds().map_err(|misfit| wrong(misfit.to_string()))?;
     let is = |name: &str| worlds.iter().any(|world| world.name == name);
@@ -107,6 +110,7 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
             world.name()
         ))
     };
+    let mut keeper = None;
     let pre = match world {
         World::Auth => {
             let pre = auth_linker(&common.engine).and_then(|linker| linker.instantiate_pre(&component));
@@ -114,7 +118,11 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
         }
         World::Storage => {
             let pre = storage_linker(&common.engine).and_then(|linker| linker.instantiate_pre(&component));
-            Pre::Storage(pre.and_then(StoragePolicyPre::new).map_err(misfit)?)
+            let pre = pre.map_err(misfit)?;
+            if exports(RETENTION) {
+                keeper = Some(KeeperPre::new(pre.clone()).map_err(misfit)?);
+            }
+            Pre::Storage(StoragePolicyPre::new(pre).map_err(misfit)?)
         }
     };
     if let Some(preopen) = &preopen {
@@ -125,7 +133,7 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
     let instances = Instances::new(&limits, u32::MAX);
     let rights = Arc::new(Rights { name: name.clone(), grant, preopen, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut policy = Policy { rights, pre, concerns: Concerns::default(), instances, lenient, asked, failed };
+    let mut policy = Policy { rights, pre, keeper, concerns: Concerns::default(), instances, lenient, asked, failed };
     let asking = Asking { common, request: &"start", credentials: &Mask::default() };
     let started = policy.prove(&asking).await;
     let cannot = |cause| wrong(format!("cannot work: {cause}"));

@@ -18,6 +18,7 @@ mod load;
 mod one;
 mod question;
 mod rehearsal;
+mod retain;
 mod rights;
 mod said;
 mod session;

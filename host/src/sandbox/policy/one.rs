@@ -17,7 +17,7 @@ use wasmtime::Store;
 use super::{
     super::{
         bindings::{
-            AuthPolicyPre, StoragePolicyPre, auth,
+            AuthPolicyPre, KeeperPre, StoragePolicyPre, auth,
             identity::{Access, Principal},
             storage_policy_types::{Denial, Event, Ruling},
         },
@@ -64,6 +64,8 @@ pub struct Policy {
     pub pre: Pre,
     /// What it is asked about; nothing for an auth policy.
     pub concerns: Concerns,
+    /// Where it also decides which tags are kept.
+    pub keeper: Option<KeeperPre<State>>,
     pub instances: Instances,
     /// `on_failure: allow`.
     pub lenient: bool,
@@ -251,13 +253,13 @@ impl Policy {
         self.log(asking, &store);
         let named = outcome.map_err(|cause| self.mask(asking).sentence(&describe(&cause), REASON))?;
         let concerns: Concerns = named.into_iter().collect();
-        if concerns.is_empty() {
+        if concerns.is_empty() && self.keeper.is_none() {
             tracing::warn!(policy = self.rights.name, "it is about nothing, and never asked");
         }
         Ok(concerns)
     }
 
-    async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, [OwnedSemaphorePermit; 2]), Failed> {
+    pub(super) async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, [OwnedSemaphorePermit; 2]), Failed> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let busy = || self.fail(asking, "guard instances: all of them are busy, and the queue does not move");
         let permit = self.instances.admit().await.ok_or_else(busy)?;
@@ -282,11 +284,11 @@ impl Policy {
     }
 
     /// One that waits is stopped as well.
-    async fn bounded<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+    pub(super) async fn bounded<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
         patient(&self.rights.limits, call).await
     }
 
-    fn end<T>(
+    pub(super) fn end<T>(
         &self,
         asking: &Asking<'_>,
         mut store: Store<State>,
@@ -305,7 +307,7 @@ impl Policy {
     }
 
     /// The one line that says that it failed, and why.
-    fn fail(&self, asking: &Asking<'_>, cause: &str) -> Failed {
+    pub(super) fn fail(&self, asking: &Asking<'_>, cause: &str) -> Failed {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let cause = self.mask(asking).sentence(cause, REASON);
         let outcome = if self.lenient { "it counts as one with no opinion" } else { "the request is refused" };
@@ -313,7 +315,7 @@ impl Policy {
         Failed
     }
 
-    fn mask(&self, asking: &Asking<'_>) -> Mask {
+    pub(super) fn mask(&self, asking: &Asking<'_>) -> Mask {
         self.rights.mask.and(asking.credentials)
     }
 }

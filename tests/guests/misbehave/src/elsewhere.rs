@@ -37,7 +37,8 @@ pub fn failure_answer(kind: HostFailure) -> HostAnswer {
 }
 
 pub fn tend(cursor: Option<String>) -> Result<Progress, String> {
-    let mut progress = Progress { cursor: None, examined: 1, changed: 0, messages: Vec::new() };
+    let mut progress =
+        Progress { cursor: None, examined: 1, changed: 0, messages: Vec::new(), total: 0, damage: Vec::new() };
     match told() {
         Some(Elsewhere::TaskTraps) => panic!("in a task"),
         Some(Elsewhere::TaskLoops) => attacks::compute(),
