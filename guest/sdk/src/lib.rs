@@ -71,6 +71,7 @@ mod host;
 mod identity;
 #[cfg(not(target_family = "wasm"))]
 pub mod memory;
+mod retention;
 mod storage;
 
 pub use self::{
@@ -83,6 +84,7 @@ pub use self::{
     glob::Glob,
     host::{Clock, FileFailure, Files, Host, Log, Secrets, Settings},
     identity::{Access, Action, Principal},
+    retention::{Departure, Retention, RetentionPolicy, TagFacts, retain},
     storage::{
         Blob, Concern, Denial, Event, Happening, Manifest, ManifestDelete, Mount, Ruling, StoragePolicy, TagDelete,
         TagMove, admit, check_storage, concerns,
@@ -115,6 +117,22 @@ macro_rules! storage_policy {
             use super::*;
             type Component = $crate::component::storage::Component<$policy>;
             $crate::component::storage::wit::export_storage_policy!(Component with_types_in $crate::component::storage::wit);
+        }
+    };
+}
+
+/// Makes a component of the world `retention-policy` of a [`RetentionPolicy`].
+/// It does nothing natively, so that the crate can be tested as it is.
+#[macro_export]
+macro_rules! retention_policy {
+    ($policy:ty) => {
+        $crate::storage_policy!($policy);
+        #[cfg(target_family = "wasm")]
+        #[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
+        mod skerry_retention {
+            use super::*;
+            type Component = $crate::component::retention::Component<$policy>;
+            $crate::component::retention::wit::export_retention!(Component with_types_in $crate::component::retention::wit);
         }
     };
 }

@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 use skerry_sdk::{
-    Access, Action, AuthPolicy, Client, Concern, Credential, Decision, Event, Failed, Happening, Host, Identity,
-    Manifest, Principal, Ruling, StoragePolicy, admit, authenticate, authorize, challenges, check_auth, check_storage,
-    concerns, memory::Memory,
+    Access, Action, AuthPolicy, Client, Concern, Credential, Decision, Departure, Event, Failed, Happening, Host,
+    Identity, Manifest, Principal, Retention, RetentionPolicy, Ruling, StoragePolicy, TagFacts, admit, authenticate,
+    authorize, challenges, check_auth, check_storage, concerns, memory::Memory, retain,
 };
 
 /// Knows nothing and says nothing.
@@ -64,6 +64,27 @@ impl StoragePolicy for Silent {
     fn admit(&self, _: &dyn Host, principal: Option<&Principal>, _: &Event) -> Result<Ruling, Failed> {
         Ok(principal.map_or_else(|| Ruling::deny("who are you?"), |_| Ruling::allow()))
     }
+}
+
+impl RetentionPolicy for Silent {
+    fn retain(&self, host: &dyn Host, question: &Retention) -> Result<Vec<Departure>, Failed> {
+        host.log(&question.repository);
+        let old = question.tags.iter().filter(|facts| facts.updated < question.recorded_since);
+        Ok(old.map(|facts| Departure { tag: facts.tag.clone(), reason: "old".into() }).collect())
+    }
+}
+
+#[test]
+fn a_retention_policy_is_a_storage_policy_too() {
+    let host = Memory::default();
+    let facts = |tag: &str, updated| TagFacts { tag: tag.into(), updated, ..TagFacts::default() };
+    let tags = vec![facts("a", 1), facts("b", 3)];
+    let question = Retention { repository: "r".into(), tags, now: 4, recorded_since: 2 };
+    let gone = Departure { tag: "a".into(), reason: "old".into() };
+    assert_eq!(retain::<Silent>(&host, &question), Ok(vec![gone]));
+    assert_eq!(host.take_log(), ["r"]);
+    assert_eq!(check_storage::<Silent>(&host), Ok(vec![]));
+    assert!(retain::<Silent>(&Memory::new("{}"), &question).is_err(), "settings are read each time");
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub use self::{
     keys::keys,
     model::{
         Admin, Certificates, ClientAuth, Config, Debug, FileCheck, Grant, Health, Http, LetsEncrypt, Level, Limits,
-        Log, LogFormat, ModuleAt, Oci, Period, Policy, PolicyModule, Preopen, Purge, Remember, Remote, Sandbox, Secret,
-        Storage, TcpCheck, Tls, TlsVersion, World,
+        Log, LogFormat, ModuleAt, Oci, Period, Policy, PolicyModule, Preopen, Purge, Remember, Remote, Retention,
+        Sandbox, Secret, Storage, TcpCheck, Tls, TlsVersion, World,
     },
     policies::BUILT_IN as BUILT_IN_POLICIES,
     report::{ConfigError, Origin, Problem, Warning},

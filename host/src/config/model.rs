@@ -232,6 +232,17 @@ pub struct Storage {
     pub read_only: bool,
     /// How abandoned uploads are removed, if they are.
     pub purge: Option<Purge>,
+    /// How often tags go that the policies do not keep, if they do.
+    pub retention: Option<Retention>,
+}
+
+/// `storage.maintenance.retention`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// Between two looks.
+    pub interval: Duration,
+    /// Only say what would be removed.
+    pub dry_run: bool,
 }
 
 /// `storage.maintenance.uploadpurging`.

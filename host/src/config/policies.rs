@@ -17,8 +17,8 @@ use super::{
 };
 
 /// The policies that are built in.
-pub const BUILT_IN: [&str; 7] =
-    ["access", "htpasswd", "immutable-tags", "name-rules", "quota", "require-signature", "token"];
+pub const BUILT_IN: [&str; 8] =
+    ["access", "htpasswd", "immutable-tags", "name-rules", "quota", "require-signature", "retention", "token"];
 
 /// How a module's name begins that comes from a registry.
 pub(super) const ARTIFACT: &str = "oci://";

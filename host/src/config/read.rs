@@ -258,6 +258,7 @@ impl<'a> Reader<'a> {
 
     fn storage(&mut self) -> Storage {
         const PURGE: &str = "storage.maintenance.uploadpurging";
+        const RETENTION: &str = "storage.maintenance.retention";
         let root = PathBuf::from(self.text("storage.filesystem.rootdirectory"));
         if self.text("storage.filesystem.rootdirectory").contains('\0') {
             self.problem("storage.filesystem.rootdirectory", "`storage.filesystem.rootdirectory` is no path");
@@ -271,6 +272,10 @@ impl<'a> Reader<'a> {
             interval: self.time(&format!("{PURGE}.interval"), Duration::from_secs(1), DAY * 36_500),
             dry_run: self.flag(&format!("{PURGE}.dryrun")),
         });
+        let retention = self.flag(&format!("{RETENTION}.enabled")).then(|| Retention {
+            interval: self.time(&format!("{RETENTION}.interval"), Duration::from_secs(1), DAY * 36_500),
+            dry_run: self.flag(&format!("{RETENTION}.dryrun")),
+        });
         Storage {
             root,
             // The bounds that distribution silently puts on it, and one above.
@@ -281,6 +286,7 @@ impl<'a> Reader<'a> {
             delete: self.flag("storage.delete.enabled"),
             read_only: self.flag("storage.maintenance.readonly.enabled"),
             purge,
+            retention,
         }
     }
 

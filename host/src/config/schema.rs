@@ -267,6 +267,14 @@ const STORAGE: &[Field] = &[
                 ]),
             ),
             key("readonly", "readonly", Kind::Section(&[key("enabled", "enabled", Kind::Flag)])),
+            ours(
+                "retention",
+                Kind::Section(&[
+                    key("enabled", "enabled", Kind::Flag),
+                    key("interval", "interval", Kind::Duration),
+                    key("dryrun", "dryrun", Kind::Flag),
+                ]),
+            ),
         ]),
     ),
     ignored("cache", "cache", Kind::Any, "no cache of blob descriptors is needed"),

@@ -67,6 +67,7 @@ fn defaults() {
     assert!(!config.storage.delete && !config.storage.read_only);
     let purge = config.storage.purge.clone().unwrap();
     assert_eq!((purge.age.as_secs(), purge.interval.as_secs(), purge.dry_run), (168 * 3600, 24 * 3600, false));
+    assert_eq!(config.storage.retention, None);
     assert_eq!((config.limits.manifest, config.limits.body_in_memory), (4 << 20, 4 << 20));
     assert_eq!(config.guest_setting("catalog.maxentries").as_deref(), Some("1000"));
     assert!(!config.was_set("http") && !config.was_set("storage"));
@@ -355,7 +356,7 @@ fn refused() {
         ),
         (
             "policies: [{module: htpaswd}]",
-            "`module: htpaswd` is none that is built in (access, htpasswd, immutable-tags, name-rules, quota, token), and no path of a .wasm file; did you mean htpasswd?",
+            "`module: htpaswd` is none that is built in (access, htpasswd, immutable-tags, name-rules, quota, require-signature, retention, token), and no path of a .wasm file; did you mean htpasswd?",
         ),
         (
             "policies: [{module: access}, {module: access}]",
@@ -422,6 +423,10 @@ fn refused() {
         (
             "storage: {delete: {enabled: 'true'}}",
             "`storage.delete.enabled` is to be true or false, not `true` in quotes",
+        ),
+        (
+            "storage: {maintenance: {retention: {enabled: true, interval: 0s}}}",
+            "`storage.maintenance.retention.interval` is to be 1s to",
         ),
         (
             "storage: {maintenance: {uploadpurging: {age: 0s}}}",

@@ -3,6 +3,7 @@
 
 pub mod auth;
 mod facts;
+pub mod retention;
 pub mod storage;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
