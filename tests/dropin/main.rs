@@ -8,4 +8,5 @@ mod collection;
 mod collector;
 mod keys;
 mod snapshot;
+mod verify;
 mod volumes;

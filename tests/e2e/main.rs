@@ -21,3 +21,4 @@ mod referrers;
 mod server;
 mod tls;
 mod uploads;
+mod verify;

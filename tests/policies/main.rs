@@ -16,6 +16,7 @@ mod pulls;
 mod quota;
 mod remembered;
 mod repositories;
+mod retention;
 mod rules;
 mod signatures;
 mod storage;

@@ -47,12 +47,25 @@ pub fn ended(command: &mut Command) -> Ended {
 
 /// Runs `registry garbage-collect` over a volume, with no grace time.
 pub fn collect(volume: &Path, arguments: &[&str]) -> Ended {
-    let directory = TempDir::with_prefix("skerry-collect-").unwrap();
-    let file = directory.path().join("config.yml");
-    fs::write(&file, format!("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n", volume.display()))
-        .unwrap();
     let mut words = vec!["garbage-collect", "--grace", "0"];
     words.extend(arguments);
+    over(volume, "", &words)
+}
+
+/// Runs `skerry verify` over a volume.
+pub fn verify(volume: &Path, arguments: &[&str]) -> Ended {
+    let mut words = vec!["verify"];
+    words.extend(arguments);
+    over(volume, "", &words)
+}
+
+/// Runs a command over a volume, with more sections of a configuration.
+pub fn over(volume: &Path, sections: &str, words: &[&str]) -> Ended {
+    let directory = TempDir::with_prefix("skerry-over-").unwrap();
+    let file = directory.path().join("config.yml");
+    let storage = format!("storage:\n  filesystem:\n    rootdirectory: {}\n", volume.display());
+    fs::write(&file, format!("version: 0.1\n{storage}{sections}")).unwrap();
+    let mut words = words.to_vec();
     words.push(file.to_str().unwrap());
     called("registry", &words)
 }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     admin::AdminCommand, collect::GarbageCollect, guest::GuestCommand, htpasswd::Htpasswd, policy::PolicyCommand,
-    tls::TlsCommand,
+    retain::RetainArgs, tls::TlsCommand, verify::VerifyArgs,
 };
 
 /// An OCI registry for the edge: control in WebAssembly, bytes in native code.
@@ -45,6 +45,19 @@ pub enum Command {
     /// spared, but an old blob that somebody links again while it is removed
     /// is not.
     GarbageCollect(GarbageCollect),
+    /// Read a whole volume, and say what is damaged and what mends it.
+    ///
+    /// It hashes all that is stored and follows every link: of a volume of
+    /// ours or of distribution's, beside a running server or without one.
+    /// Nothing is written without `--repair`. It exits with 0 if all is whole,
+    /// 1 if something is damaged, 2 if it could not be found out.
+    Verify(VerifyArgs),
+    /// Remove the tags that the policies do not keep, once.
+    ///
+    /// It asks the policies of the configuration (such as `retention`), beside
+    /// a server or without one. What no tag leads to any more stays until a
+    /// garbage collection.
+    Retain(RetainArgs),
     /// Work with modules of your own: registries and policies.
     Guest {
         /// What to do.

@@ -12,7 +12,9 @@ pub mod logging;
 mod names;
 mod plan;
 mod policy;
+mod retain;
 mod tls;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,9 @@ pub use self::{
     htpasswd::Htpasswd,
     plan::{FirstRun, Plan, PlanError, plan},
     policy::{PolicyCommand, PolicyTest},
+    retain::{Retain, RetainArgs},
     tls::{CheckArgs, TlsCommand, TrustArgs},
+    verify::{Verify, VerifyArgs},
 };
 use crate::config;
 
@@ -48,6 +52,18 @@ pub trait Rooms {
 
     /// Collects garbage.
     fn collect(&self, asked: &Collect) -> Outcome {
+        let _ = asked;
+        Err(MISSING.into())
+    }
+
+    /// Looks whether a volume is whole; whether it is.
+    fn verify(&self, asked: &Verify) -> Result<bool, Box<dyn Error>> {
+        let _ = asked;
+        Err(MISSING.into())
+    }
+
+    /// Removes the tags that no policy keeps.
+    fn retain(&self, asked: &Retain) -> Outcome {
         let _ = asked;
         Err(MISSING.into())
     }
@@ -119,6 +135,31 @@ pub fn main(rooms: &dyn Rooms) -> ExitCode {
                     warn(&asked.warnings);
                 }
                 match rooms.collect(&asked) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => fail(&error.to_string()),
+                }
+            }
+            Err(error) => refuse(&error),
+        },
+        Command::Verify(args) => {
+            let outcome = match verify::verify(&args, &ambient) {
+                Ok(asked) => {
+                    warn(&asked.warnings);
+                    rooms.verify(&asked).map_err(|error| fail(&error.to_string()))
+                }
+                Err(error) => Err(refuse(&error)),
+            };
+            match outcome {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                // Nobody knows: as `tls check` has it.
+                Err(_) => ExitCode::from(2),
+            }
+        }
+        Command::Retain(args) => match retain::retain(&args, &ambient) {
+            Ok(asked) => {
+                warn(&asked.warnings);
+                match rooms.retain(&asked) {
                     Ok(()) => ExitCode::SUCCESS,
                     Err(error) => fail(&error.to_string()),
                 }

@@ -134,6 +134,11 @@ pub fn preopen(directory: Dir, rights: config::Preopen) -> sandbox::Preopen {
     sandbox::Preopen { directory: directory.into_std_file(), writable: rights == config::Preopen::ReadWrite }
 }
 
+/// How tags go that no policy keeps.
+pub fn retention(retention: &config::Retention) -> sandbox::Retention {
+    sandbox::Retention { interval: retention.interval, dry_run: retention.dry_run }
+}
+
 /// Reads a module's file, up to a bound.
 pub fn module(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

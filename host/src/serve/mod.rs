@@ -17,8 +17,12 @@ mod native;
 mod notify;
 mod policies;
 mod rehearse;
+mod retain;
 mod room;
+mod screen;
 mod tls;
+mod uses;
+mod verify;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -37,7 +41,7 @@ use crate::{
     remember,
     sandbox::{self, ModuleFile, PolicySource, Preopen, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
-    storage::{Directory, Durability, Failure, Storage, Trust},
+    storage::{self, Directory, Durability, Failure, Storage, Trust},
 };
 
 use self::{acme::Ordering, admin::Doors, artifacts::Artifacts, modules::Modules, notify::Manager};
@@ -45,6 +49,8 @@ pub use self::{
     collect::{CollectError, collect},
     guest::All,
     native::run_with,
+    retain::{RetainError, retain},
+    verify::{VerifyError, verify},
 };
 
 /// Connections that may wait to be accepted.
@@ -170,6 +176,8 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     let artifacts = Arc::new(Artifacts::of(config, &storage).await?);
     let modules::Read { registry, policies, known } = modules::read(config, artifacts)?;
     let sandbox = start(config, Arc::clone(&storage), (registry, policies)).await?;
+    uses::load(&storage, &sandbox).await;
+    let keeping = uses::keep(&storage, &sandbox);
     let metrics = Arc::new(Metrics::new());
     let modules = Modules::new(config.clone(), Arc::clone(&sandbox), known, &metrics);
     meters::register(&metrics, &sandbox, &storage);
@@ -181,6 +189,8 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
         let sandbox = Arc::clone(&sandbox);
         tokio::spawn(async move { sandbox.purge_uploads(&map::purge(&purge)).await })
     });
+
+    let retention = retain::schedule(config, &sandbox);
 
     let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics);
     let changing = follow(plan, &modules)?;
@@ -201,9 +211,12 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     renewal.abort();
     drop((changing, doors));
     drop(ordering);
-    if let Some(purging) = purging {
-        purging.abort();
+    for task in [purging, retention, Some(keeping)].into_iter().flatten() {
+        task.abort();
+        // What it began is done, or will not be.
+        let _ = task.await;
     }
+    uses::save(&storage, &sandbox).await;
     storage.close().await;
     trigger.advance(Phase::Stopping);
     if let Some(admin) = admin {
@@ -234,13 +247,17 @@ fn follow(plan: &Plan, modules: &Arc<Modules>) -> Result<JoinSet<()>, ServeError
 }
 
 fn open(config: &Config) -> Result<Arc<Directory>, ServeError> {
+    open_with(config, map::directory(config)?)
+}
+
+fn open_with(config: &Config, options: storage::Options) -> Result<Arc<Directory>, ServeError> {
     let path = &config.storage.root;
     let wrong = |cause: String| ServeError::Root { path: path.display().to_string(), cause };
     if !config.storage.read_only {
         fs::create_dir_all(path).map_err(|cause| wrong(cause.to_string()))?;
     }
     let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(|cause| wrong(cause.to_string()))?;
-    let storage = Directory::open(root, map::directory(config)?).map_err(|failure| match failure {
+    let storage = Directory::open(root, options).map_err(|failure| match failure {
         Failure::Other(cause) => ServeError::Link { path: path.display().to_string(), cause },
         Failure::Busy => wrong("another process that uses it is starting and does not come to an end".into()),
         other => wrong(other.to_string()),

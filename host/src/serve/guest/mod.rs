@@ -6,9 +6,9 @@ mod compile;
 
 use std::{error::Error, path::Path};
 
-use super::{CollectError, ServeError, map, rehearse, runtime};
+use super::{CollectError, RetainError, ServeError, VerifyError, map, rehearse, runtime};
 use crate::{
-    cli::{Ambient, Collect, CompileApart, GuestCommand, Outcome, Plan, PolicyCommand, Rooms, Said},
+    cli::{Ambient, Collect, CompileApart, GuestCommand, Outcome, Plan, PolicyCommand, Retain, Rooms, Said, Verify},
     config::{self, Config},
     sandbox::{self, LoadError, PolicyOrigin},
 };
@@ -24,6 +24,14 @@ impl Rooms for All {
 
     fn collect(&self, asked: &Collect) -> Outcome {
         super::collect(asked).map_err(|error: CollectError| error.into())
+    }
+
+    fn verify(&self, asked: &Verify) -> Result<bool, Box<dyn Error>> {
+        super::verify(asked).map_err(|error: VerifyError| error.into())
+    }
+
+    fn retain(&self, asked: &Retain) -> Outcome {
+        super::retain(asked).map_err(|error: RetainError| error.into())
     }
 
     fn guest(&self, asked: &GuestCommand, ambient: &Ambient) -> Result<Said, Box<dyn Error>> {
