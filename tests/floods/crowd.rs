@@ -99,7 +99,7 @@ fn ten_thousand_idle_connections() {
 #[ignore = "two thousand uploads: run by .ci/run"]
 fn two_thousand_slow_uploads() {
     const SECONDS: usize = 10;
-    let mut registry = started("sandbox:\n  parked: 2100\n");
+    let mut registry = started("sandbox:\n  parked: 2100\n  parked_per_address: 2100\n");
     let client = registry.client();
     let digest = push::blob(&client, "crowd", &Noise::new(6).bytes(16 << 20));
     let pull = || push::whole_blob(&client, "crowd", &digest).unwrap();

@@ -27,6 +27,8 @@ fn end(behaviour: Behaviour) -> End {
     use End::{Guard, Harmless, Refused};
     match behaviour {
         Behaviour::Loop | Behaviour::ReallocLoops => Guard("guard time"),
+        // What WASI does for it counts as its own.
+        Behaviour::Clocks | Behaviour::Randoms | Behaviour::Lines => Guard("guard time"),
         Behaviour::Sleep | Behaviour::Naps => Guard("guard wait"),
         Behaviour::Calls => Guard("guard calls"),
         Behaviour::Looks => Guard("guard storage"),

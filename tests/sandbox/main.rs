@@ -9,10 +9,12 @@ mod apart;
 mod behaviours;
 mod files;
 mod guest;
+mod holds;
 mod meanwhile;
 mod modules;
 mod precompiled;
 mod starts;
+mod surface;
 
 use std::thread;
 

@@ -38,11 +38,23 @@ pub struct Draft {
     /// A package, and an interface in it with a function `seize`, that it
     /// imports.
     pub import: Option<(&'static str, &'static str)>,
+    /// An interface of the world and a function in it that takes so many
+    /// numbers: function 0 of the module.
+    pub calls: Option<(&'static str, &'static str, usize)>,
 }
 
 impl Default for Draft {
     fn default() -> Self {
-        Self { world: "registry", start: None, handle: Vec::new(), after: None, pages: 1, elements: 1, import: None }
+        Self {
+            world: "registry",
+            start: None,
+            handle: Vec::new(),
+            after: None,
+            pages: 1,
+            elements: 1,
+            import: None,
+            calls: None,
+        }
     }
 }
 
@@ -91,6 +103,11 @@ impl Draft {
         if let Some((package, interface)) = self.import {
             let (name, version) = package.split_once('@').unwrap();
             imports.import(&format!("{name}/{interface}@{version}"), "seize", EntityType::Function(0));
+            next += 1;
+        }
+        if let Some((interface, function, params)) = self.calls {
+            types.ty().function(vec![ValType::I32; params], []);
+            imports.import(interface, function, EntityType::Function(1));
             next += 1;
         }
         let mut add = |params: &[ValType], results: &[ValType], body: Code| {

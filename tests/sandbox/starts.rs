@@ -10,6 +10,7 @@ use crate::{
     behaviours::Elsewhere,
     guest::{self, failed, logged, served, start_with},
     modules::{self, Draft, endless},
+    surface,
 };
 
 /// What is said where a module stops the start.
@@ -102,6 +103,15 @@ fn a_module_that_does_not_fit_stops_the_start() {
     }
 }
 
+/// What no module of ours needs is off, and what one component may have is
+/// bounded.
+#[test]
+fn a_module_for_a_greater_engine_stops_the_start() {
+    for (name, bytes, says) in surface::all() {
+        refused(name, &bytes, "", &["is no WebAssembly component that this host can run", says]);
+    }
+}
+
 /// What is made here is a module as others are, where nothing is wrong with it.
 #[test]
 fn what_is_wrong_is_what_was_put_in() {
@@ -118,6 +128,19 @@ fn what_is_wrong_is_what_was_put_in() {
         (Draft { handle: vec![Instruction::Unreachable], ..Draft::default() }, Some("guard trap")),
         // Itself, as often as the stack allows; it is the second of the three.
         (Draft { handle: vec![Instruction::Call(1), Instruction::Drop], ..Draft::default() }, Some("guard stack")),
+        // And with the host on top of each: it has a stack's end of its own.
+        (
+            Draft {
+                calls: Some(("skerry:registry/storage@0.1.0", "page", 7)),
+                handle: [0, 0, 0, 0, 0, 1, 8192]
+                    .map(Instruction::I32Const)
+                    .into_iter()
+                    .chain([Instruction::Call(0), Instruction::Call(2), Instruction::Drop])
+                    .collect(),
+                ..Draft::default()
+            },
+            Some("guard stack"),
+        ),
         (Draft { after: Some(vec![Instruction::Unreachable]), ..Draft::default() }, Some("guard trap")),
         (Draft { after: Some(endless([])), ..Draft::default() }, Some("guard time")),
     ] {

@@ -388,6 +388,14 @@ pub struct Sandbox {
     pub instances: u32,
     /// Instances that wait for a body at once, beside those.
     pub parked: u32,
+    /// Of those, for one address or IPv6 /64.
+    pub parked_per_address: u32,
+    /// Of those, for one principal.
+    pub parked_per_principal: u32,
+    /// Instances that wait for a policy at once, beside all those.
+    pub asking: u32,
+    /// Of those, for one address or IPv6 /64.
+    pub asking_per_address: u32,
     /// Requests that wait for an instance at once.
     pub queue: usize,
     /// How long they wait.

@@ -35,7 +35,8 @@ const GUARD: u64 = 64 << 10;
 ///
 /// Returns the number of slots too.
 pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
-    let wanted = limits.instances.saturating_add(limits.parked).saturating_add(8).max(16).saturating_add(more);
+    let places = [limits.instances, limits.parked, limits.asking, 8].into_iter().fold(0, u32::saturating_add);
+    let wanted = places.max(16).saturating_add(more);
     let mut slots = wanted.min(room());
     if slots < wanted {
         tracing::warn!(

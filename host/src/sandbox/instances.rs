@@ -1,27 +1,49 @@
 //! Who may run: permits for instances, a bounded queue before them, and room
-//! beside them for those that wait for a client.
+//! beside them for those that wait for a body or for a policy.
+//!
+//! Nobody waits here for what waits for it. One that waits for a body gives
+//! its permit to run back, or slow uploads stop all pulls. One that waits for
+//! a policy has room of its own, or those uploads stop whatever needs a
+//! policy; and each policy has its own permits, which only it hands out.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limits::Limits;
+use super::{
+    limits::Limits,
+    room::{Client, Full, Place, Room},
+};
 
 /// Permits of one kind of module.
 #[derive(Debug)]
 pub struct Instances {
     running: Arc<Semaphore>,
-    parked: Arc<Semaphore>,
-    places: usize,
+    /// For those that wait for a body.
+    bodies: Room,
+    /// For those that wait for a policy.
+    answers: Room,
+    /// Those that may keep their permit to run while they wait for a policy,
+    /// where there is no more such room: half, so that others still run.
+    keeping: Arc<Semaphore>,
+    crowded: AtomicU64,
     queued: AtomicUsize,
     queue: usize,
     patience: Duration,
+}
+
+/// How one waits for a policy.
+pub enum Asking {
+    /// Without a permit to run.
+    Beside(Place),
+    /// With the one that it has.
+    Running(OwnedSemaphorePermit),
 }
 
 impl Instances {
@@ -30,14 +52,19 @@ impl Instances {
         // Some are for work in the background, and for those that end.
         let spare = (slots / 8).clamp(1, 8);
         let rest = slots.saturating_sub(spare);
-        let scarce = rest < limits.instances.saturating_add(limits.parked);
+        let scarce = rest < limits.instances.saturating_add(limits.parked).saturating_add(limits.asking);
         let running = limits.instances.clamp(1, if scarce { rest / 2 } else { rest }.max(1));
-        let parked = limits.parked.min(rest.saturating_sub(running));
+        let rest = rest.saturating_sub(running);
+        let asking = limits.asking.min(if scarce { rest / 4 } else { rest });
+        let parked = limits.parked.min(rest.saturating_sub(asking));
         let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(0)));
         Self {
             running: permits(running),
-            parked: permits(parked),
-            places: usize::try_from(parked).unwrap_or(0),
+            bodies: Room::new(parked, limits.parked, limits.parked_per_address, limits.parked_per_principal),
+            answers: Room::new(asking, limits.asking, limits.asking_per_address, u32::MAX),
+            // On a small machine all of them, as to wait is better than to fail.
+            keeping: permits(if scarce { running } else { (running / 2).max(1) }),
+            crowded: AtomicU64::new(0),
             queued: AtomicUsize::new(0),
             queue: limits.queue,
             patience: limits.queue_time,
@@ -50,18 +77,34 @@ impl Instances {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
             return Some(permit);
         }
-        let _place = Place::take(&self.queued, self.queue)?;
+        let _turn = Turn::take(&self.queued, self.queue)?;
         let permit = Arc::clone(&self.running).acquire_owned();
         tokio::time::timeout(self.patience, permit).await.ok()?.ok()
     }
 
-    /// Room to wait for a client without a permit to run.
-    pub fn park(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.parked).try_acquire_owned().ok()
+    /// Room to wait for a client's body, without a permit to run.
+    pub fn park(&self, client: Option<&Client>) -> Option<Place> {
+        self.refusing(self.bodies.take(client).ok())
     }
 
-    /// A permit to run for one that has waited for its client; it never fails,
-    /// as what the client sent is there already.
+    /// Leave to wait for a policy.
+    pub fn ask(&self, client: Option<&Client>) -> Option<Asking> {
+        self.refusing(match self.answers.take(client) {
+            Ok(place) => Some(Asking::Beside(place)),
+            Err(Full::All) => Arc::clone(&self.keeping).try_acquire_owned().ok().map(Asking::Running),
+            Err(Full::Share) => None,
+        })
+    }
+
+    fn refusing<T>(&self, given: Option<T>) -> Option<T> {
+        if given.is_none() {
+            self.crowded.fetch_add(1, Ordering::Relaxed);
+        }
+        given
+    }
+
+    /// A permit to run for one that has waited; it never fails, as what it
+    /// waited for is there already.
     pub async fn resume(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.running).acquire_owned().await.ok()
     }
@@ -71,9 +114,14 @@ impl Instances {
         self.running.available_permits()
     }
 
-    /// Instances that wait for their client.
-    pub fn parked(&self) -> usize {
-        self.places.saturating_sub(self.parked.available_permits())
+    /// Instances that wait for a body, and those that wait for a policy.
+    pub fn parked(&self) -> (usize, usize) {
+        (self.bodies.taken(), self.answers.taken())
+    }
+
+    /// Instances that were not allowed to wait, as too many did already.
+    pub fn crowded(&self) -> u64 {
+        self.crowded.load(Ordering::Relaxed)
     }
 
     /// Requests that wait for a permit.
@@ -82,17 +130,17 @@ impl Instances {
     }
 }
 
-/// A place in the queue, given back when it is dropped.
-struct Place<'a>(&'a AtomicUsize);
+/// A turn in the queue, given back when it is dropped.
+struct Turn<'a>(&'a AtomicUsize);
 
-impl<'a> Place<'a> {
+impl<'a> Turn<'a> {
     fn take(queued: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let place = Self(queued);
-        (queued.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+        let turn = Self(queued);
+        (queued.fetch_add(1, Ordering::Relaxed) < most).then_some(turn)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -104,17 +152,43 @@ mod tests {
 
     #[test]
     fn permits_fit_into_the_slots() {
-        for (instances, parked, slots, expected) in [
-            (64, 1024, 1096, (64, 1024)),
-            (1, 3, 16, (1, 3)),
+        for (instances, parked, asking, slots, expected) in [
+            (64, 1024, 256, 1352, (64, 1024, 256)),
+            (1, 3, 2, 16, (1, 3, 2)),
             // Where address space is scarce, half of them may wait.
-            (64, 1024, 16, (7, 7)),
-            (64, 1024, 9, (4, 4)),
-            (64, 1024, 4, (1, 2)),
-            (1, 1024, 16, (1, 13)),
+            (64, 1024, 256, 16, (7, 6, 1)),
+            (64, 1024, 256, 9, (4, 3, 1)),
+            (64, 1024, 256, 4, (1, 2, 0)),
+            (1, 1024, 256, 16, (1, 10, 3)),
         ] {
-            let instances = Instances::new(&Limits { instances, parked, ..Limits::default() }, slots);
-            assert_eq!((instances.free(), instances.places), expected, "{slots} slots");
+            let limits = Limits { instances, parked, asking, ..Limits::default() };
+            let permits = Instances::new(&limits, slots);
+            let found = (permits.free(), permits.bodies.size().0, permits.answers.size().0);
+            assert_eq!(found, expected, "{slots} slots");
         }
+    }
+
+    fn client(address: &str) -> Client {
+        Client { address: address.parse().unwrap(), principal: None }
+    }
+
+    #[test]
+    fn bodies_do_not_keep_others_from_asking() {
+        let limits = Limits { instances: 4, parked: 2, asking: 2, asking_per_address: 1, ..Limits::default() };
+        let permits = Instances::new(&limits, 16);
+        let [one, two, three] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(client);
+        let bodies = [permits.park(Some(&one)).unwrap(), permits.park(Some(&one)).unwrap()];
+        assert!(permits.park(Some(&two)).is_none());
+        let beside = permits.ask(Some(&one)).unwrap();
+        assert!(matches!(beside, Asking::Beside(_)));
+        assert!(permits.ask(Some(&one)).is_none());
+        let other = permits.ask(Some(&two)).unwrap();
+        // Some of those that run may go on like that, not all.
+        let kept = [permits.ask(Some(&three)).unwrap(), permits.ask(Some(&three)).unwrap()];
+        assert!(kept.iter().all(|kept| matches!(kept, Asking::Running(_))));
+        assert!(permits.ask(Some(&three)).is_none());
+        assert_eq!((permits.parked(), permits.crowded()), ((2, 2), 3));
+        drop((bodies, beside, other, kept));
+        assert_eq!(permits.parked(), (0, 0));
     }
 }

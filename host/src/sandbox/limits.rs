@@ -11,6 +11,14 @@ pub struct Limits {
     pub instances: u32,
     /// Instances that wait for a body at once, beside those that run.
     pub parked: u32,
+    /// Of those, for one address or IPv6 /64.
+    pub parked_per_address: u32,
+    /// Of those, for one principal.
+    pub parked_per_principal: u32,
+    /// Instances that wait for a policy at once, beside all those.
+    pub asking: u32,
+    /// Of those, for one address or IPv6 /64.
+    pub asking_per_address: u32,
     /// Requests that may wait for an instance; beyond it the answer is 503.
     pub queue: usize,
     /// How long a request may wait for an instance.
@@ -45,6 +53,10 @@ impl Default for Limits {
         Self {
             instances: 64,
             parked: 1024,
+            parked_per_address: 256,
+            parked_per_principal: 256,
+            asking: 256,
+            asking_per_address: 128,
             queue: 4096,
             queue_time: Duration::from_secs(10),
             recount: Duration::from_secs(300),
@@ -145,5 +157,24 @@ fn take(left: &mut usize, current: usize, desired: usize, guard: Guard) -> Resul
             Ok(true)
         }
         None => Err(Error::new(guard)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component may have several memories and tables.
+    #[test]
+    fn all_memories_of_an_instance_are_counted_together() {
+        let mut allowance = Allowance::new(&Limits { memory: 100, table_elements: 10, ..Limits::default() });
+        assert!(allowance.memory_growing(0, 60, None).unwrap());
+        assert!(allowance.memory_growing(0, 30, None).unwrap());
+        assert!(allowance.memory_growing(60, 70, None).unwrap());
+        let refused = allowance.memory_growing(30, 31, None).unwrap_err();
+        assert_eq!(refused.downcast_ref(), Some(&Guard::Memory));
+        assert!(allowance.table_growing(0, 6, None).unwrap());
+        let refused = allowance.table_growing(0, 5, None).unwrap_err();
+        assert_eq!(refused.downcast_ref(), Some(&Guard::Table));
     }
 }

@@ -25,6 +25,7 @@ mod own;
 mod policy;
 mod preopen;
 mod recall;
+mod room;
 mod state;
 mod task;
 mod tend;
@@ -188,13 +189,16 @@ impl Sandbox {
     /// `remember` says how many.
     pub async fn start(
         storage: Arc<dyn Storage>,
-        limits: Limits,
+        mut limits: Limits,
         settings: Settings,
         (module, preopen): (Option<ModuleFile>, Option<Preopen>),
         policies: Vec<PolicySource>,
         remember: Option<&remember::Options>,
     ) -> Result<Self, StartError> {
         let more = if policies.is_empty() { FEW_POLICY_SLOTS } else { POLICY_SLOTS };
+        if policies.is_empty() {
+            limits.asking = limits.asking.min(FEW_POLICY_SLOTS);
+        }
         let (engine, slots) = engine::build(&limits, more.saturating_add(FACT_SLOTS)).map_err(StartError::Engine)?;
         let (policy_slots, fact_slots) = (more.min(slots / 4), FACT_SLOTS.min(slots / 8));
         let slots = slots.saturating_sub(policy_slots).saturating_sub(fact_slots);
@@ -299,9 +303,15 @@ impl Sandbox {
         }
     }
 
-    /// Instances that wait for a client's body.
-    pub fn parked(&self) -> usize {
+    /// Instances that wait for a client's body, and those that wait for a
+    /// policy.
+    pub fn parked(&self) -> (usize, usize) {
         self.shared.instances.parked()
+    }
+
+    /// Instances that were not allowed to wait, as too many did already.
+    pub fn crowded(&self) -> u64 {
+        self.shared.instances.crowded()
     }
 
     /// Instances that could begin now, and requests that wait for one.

@@ -1,7 +1,12 @@
 //! What the host keeps for one instance: the request that it answers, what it
 //! holds, and what it has used.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, atomic::AtomicU64},
+    task::Poll,
+};
 
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -12,11 +17,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use super::{
     Shared,
     imports::Watched,
+    instances::Asking,
     limits::Allowance,
     meter::{Meter, Metered},
     output::GuestOutput,
     policy::Session,
     preopen::Preopen,
+    room::Client,
     task::Task,
 };
 use crate::{
@@ -68,6 +75,13 @@ pub struct Request {
     pub session: Option<Box<Session>>,
 }
 
+impl Request {
+    /// Who takes room while it waits.
+    fn client(&self) -> Client {
+        Client { address: self.facts.client, principal: self.user() }
+    }
+}
+
 impl State {
     pub fn new(shared: Arc<Shared>, request: Option<Request>, permit: Option<OwnedSemaphorePermit>) -> Self {
         let mut table = ResourceTable::new();
@@ -107,7 +121,8 @@ impl State {
     /// wait already.
     pub async fn parked<T>(&mut self, wait: impl Future<Output = Result<T, Failure>> + Send) -> Result<T, Failure> {
         let shared = Arc::clone(&self.shared);
-        let Some(_waiting) = shared.instances.park() else {
+        let client = self.request.as_ref().map(Request::client);
+        let Some(_waiting) = shared.instances.park(client.as_ref()) else {
             return Err(Failure::Busy);
         };
         drop(self.permit.take());
@@ -137,6 +152,27 @@ impl State {
 
     fn session(&mut self) -> Option<&mut Session> {
         self.request.as_mut()?.session.as_deref_mut()
+    }
+
+    /// The same while `wait` waits for policies. What is answered at once
+    /// needs no room.
+    pub async fn asking<T>(&mut self, wait: impl Future<Output = T> + Send) -> Result<T, Failure> {
+        let mut wait = pin!(wait);
+        if let Poll::Ready(told) = poll_fn(|context| Poll::Ready(wait.as_mut().poll(context))).await {
+            return Ok(told);
+        }
+        let shared = Arc::clone(&self.shared);
+        let client = self.request.as_ref().map(Request::client);
+        match shared.instances.ask(client.as_ref()) {
+            None => Err(Failure::Busy),
+            Some(Asking::Running(_keeping)) => Ok(wait.await),
+            Some(Asking::Beside(_waiting)) => {
+                drop(self.permit.take());
+                let told = wait.await;
+                self.permit = shared.instances.resume().await;
+                Ok(told)
+            }
+        }
     }
 
     pub fn slot(&mut self, upload: &Resource<UploadSlot>) -> wasmtime::Result<&mut UploadSlot> {

@@ -66,6 +66,10 @@ pub fn limits(config: &Config) -> sandbox::Limits {
     sandbox::Limits {
         instances: sandbox.instances,
         parked: sandbox.parked,
+        parked_per_address: sandbox.parked_per_address,
+        parked_per_principal: sandbox.parked_per_principal,
+        asking: sandbox.asking,
+        asking_per_address: sandbox.asking_per_address,
         queue: sandbox.queue,
         queue_time: sandbox.queue_time,
         recount: sandbox.recount,

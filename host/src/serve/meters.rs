@@ -19,8 +19,15 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let waiting = move || from.load().1 as f64;
     metrics.gauge_fn("skerry_sandbox_queue", "Requests that wait for an instance.", &[], waiting);
     let from = Arc::clone(sandbox);
-    let parked = move || from.parked() as f64;
+    let parked = move || from.parked().0 as f64;
     metrics.gauge_fn("skerry_sandbox_instances_waiting", "Instances that wait for a client's body.", &[], parked);
+    let from = Arc::clone(sandbox);
+    let asking = move || from.parked().1 as f64;
+    metrics.gauge_fn("skerry_sandbox_instances_asking", "Instances that wait for a policy.", &[], asking);
+    let from = Arc::clone(sandbox);
+    let crowded = move || from.crowded() as f64;
+    let help = "Instances that were not to wait for a body or a policy, as too many did already.";
+    metrics.counter_fn("skerry_sandbox_crowded_total", help, &[], crowded);
     let from = Arc::clone(sandbox);
     let failed = move || from.counts().failed as f64;
     metrics.counter_fn("skerry_sandbox_failures_total", "Requests whose guest trapped or met a guard.", &[], failed);

@@ -52,4 +52,5 @@ pub use self::{
     options::{Limits, Options},
     request_id::RequestId,
     shutdown::{Phase, Shutdown, Trigger},
+    slots::network,
 };

@@ -90,8 +90,10 @@ impl Drop for Share {
     }
 }
 
-/// Whoever has one IPv6 address has a /64 of them.
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one client's address: whoever has one of IPv6 has a /64 of
+/// them.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),

@@ -29,7 +29,7 @@ impl wit::Host for State {
             return Err(wasmtime::Error::msg("guard access: too much in one question"));
         }
         let Some(mut session) = self.lend_session(Session::has_rules) else { return Ok(wit::Verdict::Allow) };
-        let asked = self.parked(async { Ok(session.authorize(&accesses).await) }).await;
+        let asked = self.asking(session.authorize(&accesses)).await;
         self.give_back(session);
         let verdict = match asked {
             Ok((question, verdict)) => {
@@ -50,7 +50,7 @@ impl wit::Host for State {
         let Some(mut session) = self.lend_session(Session::has_rules) else {
             return Ok(vec![true; repositories.len()]);
         };
-        let asked = self.parked(async { Ok(session.may_pull(&repositories).await) }).await;
+        let asked = self.asking(session.may_pull(&repositories)).await;
         self.give_back(session);
         let may = match asked {
             Ok((question, may)) => {
@@ -67,7 +67,7 @@ impl wit::Host for State {
     async fn principal(&mut self) -> wasmtime::Result<Option<Principal>> {
         self.enter()?;
         let Some(mut session) = self.lend_session(Session::has_rules) else { return Ok(None) };
-        let asked = self.parked(async { Ok(session.principal().await) }).await;
+        let asked = self.asking(session.principal()).await;
         self.give_back(session);
         let principal = match asked {
             Ok((question, principal)) => {

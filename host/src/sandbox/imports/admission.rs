@@ -39,7 +39,7 @@ impl wit::Host for State {
         };
         // What a ruling rests on is not written down.
         self.refuse(Reason::Policy);
-        let ruling = self.parked(async { Ok(session.admit(&event).await) }).await;
+        let ruling = self.asking(session.admit(&event)).await;
         self.give_back(session);
         self.leave();
         Ok(ruling.unwrap_or(Ruling::Unavailable))

@@ -14,7 +14,10 @@ use crate::{
         uploads::Upload,
     },
     slice, text,
-    wasi::wasi::{clocks::monotonic_clock::subscribe_duration, random::random::get_random_bytes},
+    wasi::wasi::{
+        clocks::monotonic_clock::{now, subscribe_duration},
+        random::random::get_random_bytes,
+    },
 };
 
 /// For ever, and nothing else.
@@ -72,6 +75,15 @@ pub fn run(behaviour: Behaviour) -> Response {
         Behaviour::Loop => compute(),
         Behaviour::Calls => loop {
             request::method();
+        },
+        Behaviour::Clocks => loop {
+            std::hint::black_box(now());
+        },
+        Behaviour::Randoms => loop {
+            std::hint::black_box(get_random_bytes(4096));
+        },
+        Behaviour::Lines => loop {
+            eprintln!("one more line");
         },
         Behaviour::Looks => loop {
             let _ = storage::page("planted/many", None, 1);

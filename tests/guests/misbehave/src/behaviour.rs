@@ -31,6 +31,12 @@ behaviours! {
     Loop = "loop",
     /// Asks the host for something cheap, for ever.
     Calls = "calls",
+    /// Asks for the time, for ever.
+    Clocks = "clocks",
+    /// Asks for random numbers, for ever.
+    Randoms = "randoms",
+    /// Writes lines, for ever.
+    Lines = "lines",
     /// Looks at a big directory, for ever.
     Looks = "looks",
     /// Sleeps for an hour.
