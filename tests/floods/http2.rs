@@ -2,18 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
-    frames::{
-        CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, GOAWAY, HEADERS, PING, RST_STREAM,
-        SETTINGS, WINDOW_UPDATE, frame, head, literal, reason, setting,
-    },
-    started, survives,
+use skerry_tests::frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, GOAWAY, HEADERS, PING, RST_STREAM,
+    SETTINGS, WINDOW_UPDATE, frame, head, literal, reason, setting,
 };
+
+use crate::{started, survives};
 
 /// Frames of one flood, at the most.
 const MANY: u32 = 200_000;
-/// How long one goes on, at the most.
-const LONG: Duration = Duration::from_secs(5);
+/// How long one goes on, at the most: less than a server listens after the end.
+const LONG: Duration = Duration::from_secs(3);
 
 /// Sends what `next` makes, some hundred at a time, until the server ends the
 /// connection or enough were sent.
@@ -56,8 +55,8 @@ fn outcome(mut frames: Frames, next: impl FnMut(u32) -> Vec<u8>) -> Outcome {
 fn rapid_reset() {
     let mut registry = started();
     let outcome = survives(&mut registry, |registry| {
-        let head = head(registry, "GET", "/v2/flood/manifests/t");
-        outcome(Frames::open(registry, &[]), |n| {
+        let head = head(registry.address(), "GET", "/v2/flood/manifests/t");
+        outcome(Frames::open(registry.address(), registry.trust(), &[]), |n| {
             let request = frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &head);
             [request, frame(RST_STREAM, 0, stream(n), &8_u32.to_be_bytes())].concat()
         })
@@ -79,8 +78,8 @@ fn made_you_reset() {
         |stream| frame(DATA, 0, stream, b"more"),
     ] {
         let outcome = survives(&mut registry, |registry| {
-            let head = head(registry, "GET", "/v2/flood/manifests/t");
-            outcome(Frames::open(registry, &[]), |n| {
+            let head = head(registry.address(), "GET", "/v2/flood/manifests/t");
+            outcome(Frames::open(registry.address(), registry.trust(), &[]), |n| {
                 [frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &head), mistake(stream(n))].concat()
             })
         });
@@ -94,8 +93,8 @@ fn continuations() {
     let mut registry = started();
     for piece in [literal("x", &"y".repeat(100)).repeat(100), Vec::new()] {
         let outcome = survives(&mut registry, |registry| {
-            let head = head(registry, "GET", "/v2/");
-            let mut frames = Frames::open(registry, &[]);
+            let head = head(registry.address(), "GET", "/v2/");
+            let mut frames = Frames::open(registry.address(), registry.trust(), &[]);
             frames.send(&frame(HEADERS, END_STREAM, 1, &head)).unwrap();
             outcome(frames, |_| frame(CONTINUATION, 0, 1, &piece))
         });
@@ -109,13 +108,13 @@ fn continuations() {
 fn cookie_crumbs() {
     let mut registry = started();
     let frames = survives(&mut registry, |registry| {
-        let mut block = head(registry, "GET", "/v2/");
+        let mut block = head(registry.address(), "GET", "/v2/");
         // The name by number, to be kept, with a value of 3,000 bytes.
         block.extend([0x60, 0x7f, 0xb9, 0x16]);
         block.extend([b'a'; 3000]);
         // And again: the newest that was kept.
         block.extend([0xbe; 12_000]);
-        let mut frames = Frames::open(registry, &[]);
+        let mut frames = Frames::open(registry.address(), registry.trust(), &[]);
         for n in 0..50 {
             if frames.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &block)).is_err() {
                 break;
@@ -137,8 +136,8 @@ fn no_window() {
     let digest = skerry_tests::push::blob(&registry.client(), "flood", &bytes);
     for window in [0, 1] {
         let took = survives(&mut registry, |registry| {
-            let head = head(registry, "GET", &format!("/v2/flood/blobs/{digest}"));
-            let mut frames = Frames::open(registry, &setting(4, window));
+            let head = head(registry.address(), "GET", &format!("/v2/flood/blobs/{digest}"));
+            let mut frames = Frames::open(registry.address(), registry.trust(), &setting(4, window));
             for n in 0..100 {
                 frames.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &head)).unwrap();
             }
@@ -159,7 +158,7 @@ fn small_talk() {
     let mut registry = started();
     for talk in [frame(PING, 0, 0, &[0; 8]), frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, 0, 0, &setting(1, 0))] {
         survives(&mut registry, |registry| {
-            let mut frames = Frames::open(registry, &[]);
+            let mut frames = Frames::open(registry.address(), registry.trust(), &[]);
             flood(&mut frames, |_| talk.clone())
         });
     }
@@ -171,8 +170,8 @@ fn empty_data() {
     let mut registry = started();
     let begun = registry.client().request("POST", "/v2/flood/blobs/uploads/").send().expect(202).location();
     let frames = survives(&mut registry, |registry| {
-        let mut frames = Frames::open(registry, &[]);
-        frames.send(&frame(HEADERS, END_HEADERS, 1, &head(registry, "PATCH", &begun))).unwrap();
+        let mut frames = Frames::open(registry.address(), registry.trust(), &[]);
+        frames.send(&frame(HEADERS, END_HEADERS, 1, &head(registry.address(), "PATCH", &begun))).unwrap();
         flood(&mut frames, |_| frame(DATA, 0, 1, &[]));
         // It is a proper body all the same, when it ends.
         let _ = frames.send(&frame(DATA, END_STREAM, 1, b"end"));
@@ -185,4 +184,30 @@ fn empty_data() {
     // The upload is nobody's, and where it was or three bytes on.
     let answer = registry.client().get(&begun).expect(204);
     assert_eq!(answer.header("range"), if answered { "0-2" } else { "0-0" });
+}
+
+/// A body of one byte in each frame.
+#[test]
+fn one_byte_of_data() {
+    let mut registry = started();
+    let begun = registry.client().request("POST", "/v2/flood/blobs/uploads/").send().expect(202).location();
+    let (frames, sent) = survives(&mut registry, |registry| {
+        let mut frames = Frames::open(registry.address(), registry.trust(), &[]);
+        frames.send(&frame(HEADERS, END_HEADERS, 1, &head(registry.address(), "PATCH", &begun))).unwrap();
+        let mut sent = 0_usize;
+        flood(&mut frames, |_| {
+            sent += 1;
+            frame(DATA, 0, 1, b"x")
+        });
+        let _ = frames.send(&frame(DATA, END_STREAM, 1, b"x"));
+        let _ = frames.send(&frame(GOAWAY, 0, 0, &[0; 8]));
+        (frames.rest(), sent + 1)
+    });
+    let answered = frames.iter().any(|frame| frame.kind == HEADERS);
+    let ended =
+        frames.iter().any(|frame| frame.kind == RST_STREAM) || reason(&frames).is_some_and(|reason| reason != 0);
+    assert!(answered || ended, "{frames:?}");
+    let answer = registry.client().get(&begun).expect(204);
+    let last: usize = answer.header("range").strip_prefix("0-").unwrap().parse().unwrap();
+    assert!(last < sent, "{last} of {sent}");
 }

@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod crowd;
-mod frames;
 mod http2;
+mod refusals;
+mod slow;
 mod stages;
 
 use std::thread;

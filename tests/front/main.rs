@@ -8,3 +8,4 @@ mod hosts;
 mod layers;
 mod nginx;
 mod restarts;
+mod smuggling;

@@ -34,7 +34,7 @@ impl Front {
 pub struct Nginx {
     // Before the directory, so that it has ended when that is removed.
     service: Service,
-    _directory: TempDir,
+    directory: TempDir,
     port: Port,
     trust: Authority,
 }
@@ -68,6 +68,7 @@ impl Nginx {
         }
         replace("server registry:5000 max_fails=0;", &servers);
         if front == Front::Proxy {
+            replace("access_log off;", "log_format asked '$request_uri'; access_log asked.log asked;");
             replace("/etc/nginx/tls/fullchain.pem", &trust.certificate.display().to_string());
             replace("/etc/nginx/tls/privkey.pem", &trust.key.display().to_string());
         }
@@ -77,7 +78,7 @@ impl Nginx {
         command.arg("-p").arg(directory.path()).args(["-e", "stderr", "-c", "nginx.conf"]);
         let service = Service::start("nginx", command);
         service.wait_for("that it runs", |line| line.contains("event method").then_some(()));
-        Self { service, _directory: directory, port, trust }
+        Self { service, directory, port, trust }
     }
 
     /// `localhost:port`.
@@ -93,6 +94,13 @@ impl Nginx {
     /// A client by HTTP/1.1.
     pub fn client(&self) -> Client {
         Client::new(&self.localhost(), &self.trust)
+    }
+
+    /// What was asked of a proxy, as it read it: a target each, of requests that
+    /// are over.
+    pub fn asked(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.directory.path().join("asked.log")).unwrap();
+        text.lines().map(str::to_owned).collect()
     }
 
     /// What it complained of.

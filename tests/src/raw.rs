@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     sync::Arc,
     time::Duration,
 };
@@ -41,6 +41,17 @@ impl Raw {
             Self::Plain(socket) => socket.write_all(bytes.as_ref()),
             Self::Tls(stream) => stream.write_all(bytes.as_ref()).and_then(|()| stream.flush()),
         }
+    }
+
+    /// Says that nothing more comes.
+    pub fn finish(&mut self) {
+        let _ = match self {
+            Self::Plain(socket) => socket.shutdown(Shutdown::Write),
+            Self::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().and_then(|()| stream.sock.shutdown(Shutdown::Write))
+            }
+        };
     }
 
     /// Some bytes that came; none at the end.

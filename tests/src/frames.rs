@@ -9,19 +9,31 @@ use std::{
 };
 
 use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
-use skerry_tests::Registry;
 
+use crate::authority::Authority;
+
+/// A part of a body.
 pub const DATA: u8 = 0;
+/// A head.
 pub const HEADERS: u8 = 1;
+/// The end of a stream.
 pub const RST_STREAM: u8 = 3;
+/// What one side wants.
 pub const SETTINGS: u8 = 4;
+/// A question whether the other side lives.
 pub const PING: u8 = 6;
+/// The end of a connection.
 pub const GOAWAY: u8 = 7;
+/// Room for more of a body.
 pub const WINDOW_UPDATE: u8 = 8;
+/// More of a head.
 pub const CONTINUATION: u8 = 9;
 
+/// A flag: an answer to settings or a ping.
 pub const ACK: u8 = 1;
+/// A flag: the last of a stream.
 pub const END_STREAM: u8 = 1;
+/// A flag: the last of a head.
 pub const END_HEADERS: u8 = 4;
 
 /// The reason of a `GOAWAY` for who is a nuisance.
@@ -33,7 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One frame.
 #[derive(Debug)]
 pub struct Frame {
+    /// What it is.
     pub kind: u8,
+    /// What it holds.
     pub payload: Vec<u8>,
 }
 
@@ -67,19 +81,23 @@ pub fn literal(name: &str, value: &str) -> Vec<u8> {
 }
 
 /// The head of a request.
-pub fn head(registry: &Registry, method: &str, path: &str) -> Vec<u8> {
-    let fields = [(":method", method), (":scheme", "https"), (":authority", registry.address()), (":path", path)];
+pub fn head(authority: &str, method: &str, path: &str) -> Vec<u8> {
+    fields(&[(":method", method), (":scheme", "https"), (":authority", authority), (":path", path)])
+}
+
+/// A head of these fields, in this order.
+pub fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| literal(name, value)).collect()
 }
 
 impl Frames {
     /// Connects, and sends the preface with these settings.
-    pub fn open(registry: &Registry, settings: &[u8]) -> Self {
-        let socket = TcpStream::connect(registry.address()).unwrap();
+    pub fn open(address: &str, trust: &Authority, settings: &[u8]) -> Self {
+        let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let session = ClientConnection::new(Arc::clone(&registry.trust().client(&["h2"])), name).unwrap();
+        let session = ClientConnection::new(Arc::clone(&trust.client(&["h2"])), name).unwrap();
         let mut frames = Self(StreamOwned::new(session, socket));
         frames.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
         frames.send(&frame(SETTINGS, 0, 0, settings)).unwrap();
@@ -92,6 +110,11 @@ impl Frames {
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)?;
         self.0.flush()
+    }
+
+    /// What is below.
+    pub fn socket(&self) -> &TcpStream {
+        &self.0.sock
     }
 
     /// The next frame; none at the end.
