@@ -67,6 +67,45 @@ fn any_other_stops_the_start() {
     assert!(output.status.code() == Some(1) && said.contains("and 64 hexadecimal digits, not `sha256:abc`"), "{said}");
 }
 
+/// The head of what is listed may be damaged in any way: it is refused in words,
+/// or it is what it was.
+#[test]
+fn a_damaged_head_is_refused_in_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, _) = compiled(directory.path());
+    let engine = b"wasmtime 48.";
+    let engine = code.windows(engine.len()).position(|part| part == engine).unwrap();
+    let flipped = |at: usize, bits: u8| {
+        let mut damaged = code.clone();
+        damaged[at] ^= bits;
+        damaged
+    };
+    let damaged = (0..64).step_by(2).map(|at| flipped(at, 0xff)).chain((1..64).step_by(4).map(|at| flipped(at, 1)));
+    let damaged = damaged.chain((engine - 24..engine + 64).step_by(4).map(|at| flipped(at, 0x80)));
+    let damaged = damaged.chain([1, 4, 16, 63, 64, 65, 4096].map(|length| code[..length].to_vec()));
+    let (module, config, volume) = ("module.cwasm", "config.yml", directory.path().join("volume"));
+    fs::create_dir_all(volume.join("docker/registry/v2")).unwrap();
+    let mut refused = 0;
+    for (n, bytes) in damaged.enumerate() {
+        fs::write(directory.path().join(module), &bytes).unwrap();
+        let text = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nsandbox:\n  registry: {}\n{}",
+            volume.display(),
+            directory.path().join(module).display(),
+            pinned(&sha256(&bytes))
+        );
+        fs::write(directory.path().join(config), text).unwrap();
+        // It loads the module for one task, which this one knows nothing of.
+        let ended = called("skerry", &["garbage-collect", directory.path().join(config).to_str().unwrap()]);
+        let said = format!("{}{}", ended.out, ended.err);
+        assert_eq!(ended.code, 1, "{n}: {said}");
+        let words = ["was precompiled by another version of skerry", "is no WebAssembly component"];
+        assert!(words.iter().any(|words| said.contains(words)) || said.contains("tends nothing"), "{n}: {said}");
+        refused += usize::from(!said.contains("tends nothing"));
+    }
+    assert!(refused > 30, "{refused}");
+}
+
 #[test]
 fn what_cannot_be_compiled_is_said() {
     let directory = tempfile::tempdir().unwrap();

@@ -25,7 +25,8 @@ fn value(challenge: &auth::Challenge, mask: &Mask) -> Result<String, String> {
     if challenge.parameters.len() > PARAMETERS {
         return Err(format!("guard challenge: more than {PARAMETERS} parameters"));
     }
-    let mut text = challenge.scheme.clone();
+    // A secret may be a token, too.
+    let mut text = mask.over(&challenge.scheme).into_owned();
     for (index, (name, value)) in challenge.parameters.iter().enumerate() {
         if !is_token(name) {
             return Err(format!("guard challenge: {:?} is no name of a parameter", short(name)));
@@ -35,7 +36,7 @@ fn value(challenge: &auth::Challenge, mask: &Mask) -> Result<String, String> {
             return Err(format!("guard challenge: {wrong:?} in the value of {name}"));
         }
         text.push_str(if index == 0 { " " } else { "," });
-        text.push_str(name);
+        text.push_str(&mask.over(name));
         text.push_str("=\"");
         for c in value.chars() {
             if matches!(c, '"' | '\\') {
@@ -94,5 +95,12 @@ mod tests {
         assert!(of("Basic", &[("a", "b"); 17]).is_err());
         let one = auth::Challenge { scheme: "Basic".to_owned(), parameters: Vec::new() };
         assert!(values(&vec![one; 5], &Mask::default()).is_err());
+    }
+
+    #[test]
+    fn no_part_of_it_tells_a_secret() {
+        let parameters = vec![("hunter2".to_owned(), "it is hunter2".to_owned())];
+        let challenge = auth::Challenge { scheme: "hunter2".to_owned(), parameters };
+        assert_eq!(value(&challenge, &Mask::new(["hunter2"])).unwrap(), "*** ***=\"it is ***\"");
     }
 }
