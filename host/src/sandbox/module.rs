@@ -153,10 +153,8 @@ pub fn policies() -> impl Iterator<Item = &'static str> {
 pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadError> {
     match POLICIES.iter().find(|(known, ..)| *known == name) {
         Some((_, packed, length)) => {
-            let code = decompress_to_vec_zlib_with_limit(packed, *length).map_err(|error| LoadError::Invalid {
-                path: "that is built in".into(),
-                cause: wasmtime::Error::msg(error.to_string()),
-            })?;
+            let code = decompress_to_vec_zlib_with_limit(packed, *length)
+                .map_err(|error| LoadError::Invalid { path: "that is built in".into(), cause: error.to_string() })?;
             part_of_this_binary(engine, &code)
         }
         None => {

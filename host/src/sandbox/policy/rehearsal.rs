@@ -156,7 +156,8 @@ impl Rehearsal {
     pub async fn ask(&self, scene: Scene, function: &str, arguments: &Json) -> Result<Asked, String> {
         let Scene { settings, grant, secrets, limits } = scene;
         let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
-        let rights = Arc::new(Rights { name: self.path.clone(), grant, secrets, settings, limits, mask });
+        let name = self.path.clone();
+        let rights = Arc::new(Rights { name, grant, preopen: None, secrets, settings, limits, mask });
         let mut store = Store::new(&self.engine, State::new(&rights, &self.ticker, SEED));
         store.limiter(|state| &mut state.allowance);
         store.set_epoch_deadline(1);

@@ -14,8 +14,9 @@ use super::{
     },
     Policies,
     concerns::concern,
-    one::{Asking, Failed, Policy, WARNINGS},
+    one::{Asking, Failed, Policy, Said, WARNINGS},
     said::Mask,
+    session::ROUNDS,
 };
 
 /// Bytes that the answer about 10,000 tags may take of the host.
@@ -75,21 +76,39 @@ impl Policies {
         Ok(departures)
     }
 
-    /// May this happen, in a task?
+    /// May this go, in a task?
     pub async fn admit_unattended(&self, event: &Event) -> Ruling {
         let about = Arc::new(About::new(&self.common.teller, event));
+        for _ in 0..ROUNDS {
+            about.begin_round().await;
+            if let Some(ruling) = self.rule_unattended(event, &about).await {
+                return ruling;
+            }
+        }
+        Ruling::Unavailable
+    }
+
+    /// Asks the policies that it concerns, each once; nothing where they are
+    /// to be asked again.
+    async fn rule_unattended(&self, event: &Event, about: &Arc<About>) -> Option<Ruling> {
         let concern = concern(&event.action);
         let mut warnings = Vec::new();
         for policy in self.storage.iter().filter(|policy| policy.concerns.has(concern)) {
-            match policy.admit(&self.unattended(&"task"), None, event, &about).await {
-                Ok(Ok(more)) => warnings.extend(more),
-                Ok(Err(denial)) => return Ruling::Deny(denial),
+            about.begin_policy();
+            match policy.admit(&self.unattended(&"task"), None, event, about).await {
+                Ok(Said::Allow(more)) => warnings.extend(more),
+                Ok(Said::Deny(_)) if about.doubt().await => return None,
+                Ok(Said::Deny(denial)) => return Some(Ruling::Deny(denial)),
+                Ok(Said::Later) => {
+                    about.wait().await;
+                    return None;
+                }
                 Err(_) if policy.lenient => {}
-                Err(_) => return Ruling::Unavailable,
+                Err(_) => return Some(Ruling::Unavailable),
             }
         }
         warnings.truncate(WARNINGS);
-        Ruling::Allow(warnings)
+        Some(Ruling::Allow(warnings))
     }
 
     fn unattended<'a>(&'a self, request: &'a (dyn fmt::Display + Sync)) -> Asking<'a> {

@@ -30,7 +30,7 @@ const BUDGET: u32 = 40_000;
 
 /// How often the storage policies are asked about one event, as figures grow or
 /// have to be counted. Each time another event was let in.
-const ROUNDS: u32 = 256;
+pub const ROUNDS: u32 = 256;
 
 /// The reason where no policy has one.
 const NOT_ALLOWED: &str = "no policy allows it";
