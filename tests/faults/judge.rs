@@ -48,6 +48,10 @@ pub fn judge(
     if errors.is_empty() {
         due.push(500);
     }
+    // An upload that is busy is so for a module, whatever it is busy with.
+    if errors.contains(&Errno::EMFILE) && !scene.target.is_empty() {
+        due.push(409);
+    }
     must(due.contains(&answer.status), &format!("{} {}, not {due:?}", answer.status, answer.text()))?;
     if answer.what().starts_with("HEAD ") {
         return must(answer.body.is_empty(), "an answer to HEAD has a body").map(|()| false);

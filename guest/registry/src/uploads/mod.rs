@@ -87,7 +87,7 @@ fn resuming(failure: Failure, id: &UploadId) -> Error {
         Failure::NotFound | Failure::WrongKind => unknown(id),
         Failure::Busy => Error::new(Code::BlobUploadInvalid)
             .status(409)
-            .message("another request uses this upload")
+            .message("another request uses this upload, or too much is open")
             .detail("uuid", id.as_str()),
         other => other.into(),
     }
