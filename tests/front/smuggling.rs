@@ -60,7 +60,7 @@ fn nothing_is_smuggled() {
             let _ = frames.send(&frame(HEADERS, END_HEADERS, 1, &fields(&head)));
             let _ = frames.send(&frame(DATA, END_STREAM, 1, body.as_bytes()));
             let ends = [HEADERS, RST_STREAM, GOAWAY];
-            while frames.next().is_some_and(|frame| !ends.contains(&frame.kind)) {}
+            while frames.receive().is_some_and(|frame| !ends.contains(&frame.kind)) {}
             others_are_served(n);
         }
         client.get("/v2/last/tags/list").expect(404);

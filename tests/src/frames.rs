@@ -118,7 +118,7 @@ impl Frames {
     }
 
     /// The next frame; none at the end.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn receive(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).ok()?;
         let [a, b, c, kind, ..] = head;
@@ -129,7 +129,7 @@ impl Frames {
 
     /// Everything up to the end.
     pub fn rest(mut self) -> Vec<Frame> {
-        std::iter::from_fn(|| self.next()).collect()
+        std::iter::from_fn(|| self.receive()).collect()
     }
 }
 
