@@ -99,8 +99,5 @@ fn serve(module: &Project) {
         assert_eq!((answer.text().as_str(), answer.header("docker-distribution-api-version")), ("{}", "registry/2.0"));
         assert_eq!(client.get("/v2/app/tags/list").expect(404).code(), "NAME_UNKNOWN");
     }
-    // What the host says for it is what it said.
-    let too_long = client.get(&format!("/{}", "x".repeat(100_000)));
-    assert!((400..500).contains(&too_long.status) && too_long.code() == "UNKNOWN", "{}", too_long.text());
     registry.stop();
 }

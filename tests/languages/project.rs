@@ -8,31 +8,27 @@ use std::{
 
 use skerry_tests::{binary, command, tools};
 
-/// The commands of a language, as the README of a project has them; and what
-/// they leave in the folder that the next project may as well use.
+/// The commands of a language, as the README of a project has them; and a folder
+/// of theirs that the next project may as well use (npm and Python take no link
+/// for theirs).
 pub struct Language {
     pub name: &'static str,
     pub build: &'static [&'static [&'static str]],
     pub keeps: Option<&'static str>,
-    /// Whether that may lie anywhere; npm takes no link for it, and Python's
-    /// programs know where they lie.
-    pub moves: bool,
 }
 
 pub const RUST: Language = Language {
     name: "rust",
     build: &[&["cargo", "build", "--quiet", "--release", "--target", "wasm32-wasip2"]],
     keeps: Some("target"),
-    moves: false,
 };
 pub const JS: Language = Language {
     name: "js",
     build: &[&["npm", "install", "--no-audit", "--no-fund"], &["npm", "run", "build"], &["npm", "run", "wit"]],
-    keeps: Some("node_modules"),
-    moves: true,
+    keeps: None,
 };
-pub const PYTHON: Language = Language { name: "python", build: &[&["make"]], keeps: Some(".venv"), moves: false };
-pub const C: Language = Language { name: "c", build: &[&["make"]], keeps: None, moves: false };
+pub const PYTHON: Language = Language { name: "python", build: &[&["make"]], keeps: None };
+pub const C: Language = Language { name: "c", build: &[&["make"]], keeps: None };
 
 /// A folder with a module that is built.
 pub struct Project {
@@ -49,17 +45,10 @@ impl Language {
         let made = command::called("skerry", &["guest", "new", &path, "--world", world, "--lang", self.name]);
         assert_eq!(made.code, 0, "{made:?}");
         let readme = fs::read_to_string(folder.join("README.md")).unwrap();
-        // What the project before this one left.
-        let kept = self.keeps.map(|kept| (directory.join(format!("{}-kept", self.name)), folder.join(kept)));
-        if let Some((kept, here)) = &kept {
-            match self.moves {
-                true if !kept.exists() => {}
-                true => fs::rename(kept, here).unwrap(),
-                false => {
-                    fs::create_dir_all(kept).unwrap();
-                    std::os::unix::fs::symlink(kept, here).unwrap();
-                }
-            }
+        if let Some(kept) = self.keeps {
+            let all = directory.join(format!("{}-kept", self.name));
+            fs::create_dir_all(&all).unwrap();
+            std::os::unix::fs::symlink(&all, folder.join(kept)).unwrap();
         }
         if self.name == "rust" {
             // The versions that everything here is built with.
@@ -77,9 +66,6 @@ impl Language {
             _ => folder.join(format!("{name}.wasm")),
         };
         assert!(module.is_file(), "{}", module.display());
-        if let Some((kept, here)) = kept.filter(|_| self.moves) {
-            fs::rename(here, kept).unwrap();
-        }
         let told = module.strip_prefix(&folder).unwrap().display().to_string();
         assert!(readme.contains(&format!("skerry guest check {told}")), "{readme}");
         Project { folder, module }
