@@ -231,37 +231,6 @@ fn exports(resolve: &Resolve, world: wit_parser::WorldId) -> BTreeMap<String, Ve
     found
 }
 
-/// Components that need more than this host's engine has, by a word of what is
-/// then said: 64-bit and shared memories, collected objects, asynchronous calls.
-pub fn other_engines() -> [(&'static str, Vec<u8>); 4] {
-    let memory = |memory64, shared| {
-        let mut memories = MemorySection::new();
-        memories.memory(MemoryType { minimum: 1, maximum: Some(1), memory64, shared, page_size_log2: None });
-        let mut module = Module::new();
-        module.section(&memories);
-        module
-    };
-    let mut types = TypeSection::new();
-    types.ty().struct_([]);
-    let mut objects = Module::new();
-    objects.section(&types);
-    let of = |module: &Module| {
-        let mut component = wasm_encoder::Component::new();
-        component.section(&wasm_encoder::ModuleSection(module));
-        component.finish()
-    };
-    let mut calls = wasm_encoder::CanonicalFunctionSection::new();
-    calls.waitable_set_new();
-    let mut waits = wasm_encoder::Component::new();
-    waits.section(&calls);
-    [
-        ("memory64", of(&memory(true, false))),
-        ("threads", of(&memory(false, true))),
-        ("gc", of(&objects)),
-        ("async", waits.finish()),
-    ]
-}
-
 /// What precompiled code looks like from outside: an ELF file for this very
 /// machine, with the name of its section of code.
 pub fn precompiled() -> Vec<u8> {

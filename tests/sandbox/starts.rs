@@ -98,9 +98,6 @@ fn a_module_that_does_not_fit_stops_the_start() {
             assert!(ended.code == 1 && says.iter().all(|part| ended.err.contains(part)), "{name}: {ended:?}");
         }
     }
-    for (word, bytes) in modules::other_engines() {
-        refused("engine.wasm", &bytes, "", &[invalid, word]);
-    }
 }
 
 /// What no module of ours needs is off, and what one component may have is

@@ -6,17 +6,45 @@ use wasm_encoder::{
     Instruction, MemorySection, MemoryType, Module, ModuleSection, StorageType, TableSection, TableType, TypeSection,
     ValType,
 };
+use wasmparser::{Parser, Payload};
 
-/// A component of one core module, of which there are so many instances.
+use crate::modules::Draft;
+
+/// A registry module with one more core module, of which there are so many
+/// instances.
 fn component(module: &Module, instances: u32) -> Vec<u8> {
-    let mut component = Component::new();
-    component.section(&ModuleSection(module));
+    let registry = Draft::default().component();
+    let mut more = Component::new();
+    more.section(&ModuleSection(module));
     let mut made = InstanceSection::new();
     for _ in 0..instances {
-        made.instantiate(0, [("", wasm_encoder::ModuleArg::Instance(0)); 0]);
+        made.instantiate(modules_of(&registry), [("", wasm_encoder::ModuleArg::Instance(0)); 0]);
     }
-    component.section(&made);
-    component.finish()
+    more.section(&made);
+    with(registry, &more)
+}
+
+/// A component with more sections at its end.
+fn with(mut component: Vec<u8>, more: &Component) -> Vec<u8> {
+    component.extend_from_slice(&more.as_slice()[8..]);
+    component
+}
+
+/// Core modules that a component defines itself.
+fn modules_of(component: &[u8]) -> u32 {
+    let (mut depth, mut count) = (0, 0);
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.unwrap() {
+            Payload::ModuleSection { .. } => {
+                count += u32::from(depth == 0);
+                depth += 1;
+            }
+            Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn memories(of: &[MemoryType]) -> Module {
@@ -72,9 +100,9 @@ pub fn all() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let asynchronous = {
         let mut functions = CanonicalFunctionSection::new();
         functions.waitable_set_new();
-        let mut component = Component::new();
-        component.section(&functions);
-        component.finish()
+        let mut more = Component::new();
+        more.section(&functions);
+        with(Draft::default().component(), &more)
     };
     let record = FieldType { element_type: StorageType::Val(ValType::I32), mutable: false };
     vec![
@@ -96,7 +124,7 @@ pub fn all() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("relaxed.wasm", component(&code(&[V128Const(0), V128Const(0), I8x16RelaxedSwizzle, Drop]), 1), "relaxed SIMD"),
         ("async.wasm", asynchronous, "async"),
-        ("crowd.wasm", component(&Module::new(), 25), "exceeds the configured maximum"),
+        ("crowd.wasm", component(&Module::new(), 65), "exceeds the configured maximum"),
         // Four memories may be in one component, of one page or of many.
         ("many-memories.wasm", component(&memories(&[plain]), 5), "exceeds the configured maximum"),
     ]

@@ -60,7 +60,7 @@ fn what_is_posted_and_cannot_be_used_is_answered_with_the_reason() {
     for (path, bytes, says) in [
         ("/v1/registry", b"(module)".as_slice(), "the module that was posted is no WebAssembly component"),
         ("/v1/registry", &module[..module.len() / 2], "is no WebAssembly component that this host can run"),
-        ("/v1/registry", policy, "does not fit the world skerry:registry/registry@0.1.0"),
+        ("/v1/registry", policy, "is of the world skerry:registry/auth-policy@0.1.0, and not a registry"),
         // Native code that nobody vouches for.
         ("/v1/registry", b"\x7fELF\x02\x01\x01", "is precompiled, and such code runs with all rights"),
         ("/v1/policies/mine", b"", "the module that was posted is no WebAssembly component"),

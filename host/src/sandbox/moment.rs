@@ -74,10 +74,13 @@ impl Calendar {
     pub fn seconds(&mut self, now: Moment) -> u64 {
         let whole = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let ahead = whole(now.shown).saturating_sub(whole(now.ran));
-        while self.ahead.back().is_some_and(|(_, before)| *before >= ahead) {
+        while self.ahead.back().is_some_and(|(_, before)| *before > ahead) {
             self.ahead.pop_back();
         }
-        self.ahead.push_back((now.ran, ahead));
+        // What is so still was noticed before.
+        if self.ahead.back().is_none_or(|(_, before)| *before != ahead) {
+            self.ahead.push_back((now.ran, ahead));
+        }
         // The first one held until the second was noticed.
         while self.ahead.get(1).is_some_and(|(noticed, _)| now.ran.saturating_sub(*noticed) > self.age) {
             self.ahead.pop_front();

@@ -86,8 +86,7 @@ fn progress(hashed: u64, total: u64, took: Duration, bar: bool) -> String {
     let percent = u128::from(hashed) * 100 / u128::from(total);
     let rate = u128::from(hashed) * 1_000 / took.as_millis().max(1);
     let _ = write!(text, "{percent} %, {} of {}", size(hashed), size(total));
-    if rate > 0 {
-        let left = u128::from(total - hashed) / rate;
+    if let Some(left) = u128::from(total - hashed).checked_div(rate) {
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
         let _ = write!(text, ", {}/s, {} left", size(rate), clock(left));
     }
@@ -95,7 +94,7 @@ fn progress(hashed: u64, total: u64, took: Duration, bar: bool) -> String {
 }
 
 fn size(bytes: u64) -> String {
-    let (mut unit, mut tenths) = (0, bytes.saturating_mul(10));
+    let (mut unit, mut tenths) = (0, u128::from(bytes) * 10);
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     while tenths >= 10_240 && unit + 1 < UNITS.len() {
         tenths /= 1_024;
@@ -133,7 +132,13 @@ mod tests {
                 "[###############...............] 50 %, 2.0 GiB of 4.0 GiB, 20.4 MiB/s, 1:40 min left",
             ),
             (u64::MAX, 1000, second, true, "1000 B hashed; looking at the repositories"),
-            (u64::MAX - 1, u64::MAX, Duration::ZERO, false, "99 %, 1638.3 TiB of 1638.3 TiB, 1638.3 TiB/s, 0 s left"),
+            (
+                u64::MAX - 1,
+                u64::MAX,
+                Duration::ZERO,
+                false,
+                "99 %, 16777215.9 TiB of 16777215.9 TiB, 16777215.9 TiB/s, 0 s left",
+            ),
         ] {
             assert_eq!(progress(hashed, total, took, bar), expected);
         }

@@ -16,7 +16,7 @@ mod tests;
 mod thing;
 
 pub use self::{
-    about::{About, Grown, Later},
+    about::{About, Later},
     ledger::Admitted,
     tell::Teller,
 };

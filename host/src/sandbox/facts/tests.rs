@@ -78,7 +78,7 @@ fn what_is_not_stored_goes_out_again() {
     let refused = ledger.admit("a", &blob("x", 10, true), &[]).unwrap();
     let (told, late) = known(&ledger, "a");
     assert_eq!(told, of_bytes(10, 1));
-    let mut conflict = ledger.admit("a", &blob("y", 5, true), &[late.clone()]).unwrap();
+    let mut conflict = ledger.admit("a", &blob("y", 5, true), std::slice::from_ref(&late)).unwrap();
     conflict.begin_to_store();
     conflict.end_to_store(false);
     drop((refused, conflict));

@@ -79,6 +79,7 @@ impl Kind {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Usage {
     fn default() -> Self {
         Self { bytes: 0, blobs: 0, manifests: 0, tags: 0, repositories: 0 }

@@ -13,7 +13,7 @@ use super::{
             identity::{Access, Action, Principal},
             storage_policy_types::{Concern, Denial, Event, Ruling},
         },
-        facts::{About, Admitted, Grown},
+        facts::{About, Admitted},
     },
     Policies,
     client::{self, Fingerprint},
@@ -198,13 +198,13 @@ impl Session {
         for _ in 0..ROUNDS {
             about.begin_round().await;
             match self.rule(who, event, &about).await {
-                Round::Ruled(Ruling::Allow(warnings)) => match about.admit().await {
-                    Ok(admitted) => {
+                Round::Ruled(Ruling::Allow(warnings)) => {
+                    // Where others were let in meanwhile, all is asked again.
+                    if let Ok(admitted) = about.admit().await {
                         self.admitted.extend(admitted);
                         return Ruling::Allow(warnings);
                     }
-                    Err(Grown) => {}
-                },
+                }
                 Round::Ruled(ruling) => return ruling,
                 Round::Again => {}
             }

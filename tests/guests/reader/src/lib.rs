@@ -46,7 +46,7 @@ impl Guest for Module {
     }
 
     fn tend(_: Task, _: Option<String>, _: u32) -> Result<Progress, String> {
-        Ok(Progress { cursor: None, examined: 0, changed: 0, messages: Vec::new() })
+        Ok(Progress { cursor: None, examined: 0, changed: 0, messages: Vec::new(), total: 0, damage: Vec::new() })
     }
 }
 
