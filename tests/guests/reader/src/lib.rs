@@ -9,6 +9,7 @@ wit_bindgen::generate!({ path: "../../../wit", world: "registry", generate_all }
 use std::{fmt::Debug, fs, io};
 
 use exports::skerry::registry::handler::{Content, Guest, HostAnswer, HostFailure, Progress, Response, Slice, Task};
+use serde_json::Value;
 use skerry::registry::{request, uploads::Upload};
 
 struct Module;
@@ -77,9 +78,12 @@ fn manifest(name: &str, reference: &str) -> io::Result<Response> {
     let hex = hex(&digest)?;
     fs::metadata(format!("{of}/revisions/sha256/{hex}/link"))?;
     let bytes = fs::read(data(hex))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let media = text.split_once("\"mediaType\":\"").and_then(|(_, rest)| rest.split_once('"')).map(|(media, _)| media);
-    let media = media.unwrap_or("application/vnd.oci.image.manifest.v1+json").to_owned();
+    let parsed: Value = serde_json::from_slice(&bytes)?;
+    let known = match parsed["manifests"].is_array() {
+        true => "application/vnd.oci.image.index.v1+json",
+        false => "application/vnd.oci.image.manifest.v1+json",
+    };
+    let media = parsed["mediaType"].as_str().unwrap_or(known).to_owned();
     Ok(answer(200, &[("content-type", &media), ("docker-content-digest", &digest)], Content::Bytes(bytes)))
 }
 
