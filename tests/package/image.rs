@@ -19,8 +19,8 @@ use skerry_tests::{
 
 use crate::composed;
 
-/// Of an image whose program has no compiler, in bytes: built as tests are. What
-/// is shipped is linked with optimisation (`--profile dist`), and smaller.
+/// Of an image whose program has no compiler, in bytes: built as tests are, and
+/// not by `--profile dist`, as what is shipped.
 const SLIM: u64 = 22_000_000;
 /// Of one whose program has.
 const WHOLE: u64 = 40_000_000;
