@@ -4,7 +4,6 @@
 
 use serde_json::{Value, json};
 
-use super::component::Interfaces;
 use crate::storage::{Algorithm, Digest};
 
 /// Bytes of the largest manifest that is read.
@@ -16,6 +15,9 @@ pub const LARGEST_MODULE: u64 = 256 << 20;
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 const LAYER: &str = "application/wasm";
+
+/// How a component begins.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A module's artifact, ready to be pushed.
 #[derive(Debug)]
@@ -42,17 +44,20 @@ pub struct Layer {
 }
 
 impl Artifact {
-    /// That of a module. It has no time stamp, so that the same module has the
-    /// same digest whenever it is pushed.
+    /// That of a module, with what it imports and exports. It has no time
+    /// stamp, so that the same module has the same digest whenever it is
+    /// pushed.
     ///
     /// # Errors
     /// That it is no component, or too large.
-    pub fn of(module: &[u8], title: &str) -> Result<Self, String> {
+    pub fn of(module: &[u8], title: &str, imports: &[String], exports: &[String]) -> Result<Self, String> {
+        if !module.starts_with(COMPONENT) {
+            return Err("it is no WebAssembly component in its binary form".to_owned());
+        }
         let size = u64::try_from(module.len()).unwrap_or(u64::MAX);
         if size > LARGEST_MODULE {
             return Err(format!("it is larger than {} MiB", LARGEST_MODULE >> 20));
         }
-        let Interfaces { imports, exports } = Interfaces::of(module)?;
         let sha256 = |bytes: &[u8]| Digest::of(Algorithm::Sha256, bytes);
         let layer = sha256(module);
         let config = json!({

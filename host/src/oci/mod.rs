@@ -7,7 +7,6 @@
 
 mod artifact;
 mod client;
-mod component;
 mod credentials;
 mod reference;
 mod wire;

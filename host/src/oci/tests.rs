@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::{
     artifact::{Artifact, Layer, MANIFEST},
     client::Challenge,
-    component::Interfaces,
     credentials::Credentials,
     reference::Reference,
 };
@@ -106,17 +105,16 @@ const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
 #[test]
 fn an_artifact_is_made_and_read() {
-    let artifact = Artifact::of(EMPTY, "a.wasm").unwrap();
-    assert_eq!(Artifact::of(EMPTY, "a.wasm").unwrap().digest, artifact.digest);
+    let artifact = Artifact::of(EMPTY, "a.wasm", &[], &[]).unwrap();
+    assert_eq!(Artifact::of(EMPTY, "a.wasm", &[], &[]).unwrap().digest, artifact.digest);
     let layer = Layer::of(&artifact.manifest).unwrap();
     assert_eq!((layer.size, &layer.digest), (8, &artifact.layer));
     layer.verify(EMPTY).unwrap();
     assert!(layer.verify(b"\0asm\x0d\0\x01\x01").is_err() && layer.verify(b"").is_err());
-    assert!(Artifact::of(b"\0asm\x01\0\0\0", "a.wasm").unwrap_err().contains("component"));
-    assert!(Artifact::of(b"(component)", "a.wat").unwrap_err().contains("binary"));
-    assert_eq!(Interfaces::of(EMPTY).unwrap(), Interfaces::default());
+    assert!(Artifact::of(b"\0asm\x01\0\0\0", "a.wasm", &[], &[]).unwrap_err().contains("component"));
+    assert!(Artifact::of(b"(component)", "a.wat", &[], &[]).unwrap_err().contains("binary"));
     for end in 0..EMPTY.len() {
-        assert!(Interfaces::of(EMPTY.get(..end).unwrap()).is_err(), "{end}");
+        assert!(Artifact::of(EMPTY.get(..end).unwrap(), "a.wasm", &[], &[]).is_err(), "{end}");
     }
 }
 

@@ -71,7 +71,7 @@ pub use self::{
     preopen::Preopen,
     tend::{Collection, Damage, Heard, Purge, Retention, Tended},
     uses::{LARGEST as LARGEST_USES, Uses},
-    wants::{Look, look},
+    wants::{Look, look, names},
     worlds::{WIT, WORLDS, offer},
 };
 use crate::{

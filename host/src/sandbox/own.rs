@@ -3,11 +3,13 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
+use bytes::Bytes;
 
 use super::{Failed, Sandbox, state::Request};
-use crate::server::{Facts, RequestId};
+use crate::{
+    plane::collect,
+    server::{Facts, RequestId},
+};
 
 impl Sandbox {
     /// The body of the module's answer to a `GET` of this path, as the one
@@ -30,15 +32,7 @@ impl Sandbox {
         if answer.response.status() != http::StatusCode::OK {
             return Ok(None);
         }
-        let mut body = answer.response.into_body();
-        let mut read = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(bytes) = frame.map_err(|cause| cause.to_string())?.into_data() else { continue };
-            if u64::try_from(read.len().saturating_add(bytes.len())).unwrap_or(u64::MAX) > most {
-                return Err(format!("there are more than {most} bytes"));
-            }
-            read.extend_from_slice(&bytes);
-        }
-        Ok(Some(read.freeze()))
+        let body = collect(answer.response.into_body(), most, self.shared.limits.idle).await;
+        body.map(Some).map_err(|failure| failure.to_string())
     }
 }

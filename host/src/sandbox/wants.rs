@@ -49,6 +49,15 @@ pub fn look(path: &str, bytes: &[u8]) -> Result<Look, LoadError> {
     }
 }
 
+/// What a component imports and exports, whatever world it is of.
+///
+/// # Errors
+/// That it is none.
+pub fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), String> {
+    let wants = Wants::read(bytes).map_err(|misfit| format!("it is no WebAssembly component: {misfit}"))?;
+    Ok((wants.imports, wants.exports))
+}
+
 /// Why a module is not taken: the end of a sentence about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misfit {

@@ -20,6 +20,7 @@ mod question;
 mod rehearsal;
 mod retain;
 mod rights;
+mod ruling;
 mod said;
 mod session;
 mod values;

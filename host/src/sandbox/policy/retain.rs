@@ -1,7 +1,7 @@
 //! What policies are asked in a task, where there is no client: which tags go,
 //! and whether each of them may.
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{collections::HashSet, fmt};
 
 use super::{
     super::{
@@ -9,14 +9,12 @@ use super::{
             retention_types::{Departure, TagFacts},
             storage_policy_types::{Event, Ruling},
         },
-        facts::About,
         tend::now,
     },
     Policies,
-    concerns::concern,
-    one::{Asking, Failed, Policy, Said, WARNINGS},
+    one::{Asking, Failed, Policy},
     said::Mask,
-    session::ROUNDS,
+    session::BUDGET,
 };
 
 /// Bytes that the answer about 10,000 tags may take of the host.
@@ -78,37 +76,8 @@ impl Policies {
 
     /// May this go, in a task?
     pub async fn admit_unattended(&self, event: &Event) -> Ruling {
-        let about = Arc::new(About::new(&self.common.teller, event));
-        for _ in 0..ROUNDS {
-            about.begin_round().await;
-            if let Some(ruling) = self.rule_unattended(event, &about).await {
-                return ruling;
-            }
-        }
-        Ruling::Unavailable
-    }
-
-    /// Asks the policies that it concerns, each once; nothing where they are
-    /// to be asked again.
-    async fn rule_unattended(&self, event: &Event, about: &Arc<About>) -> Option<Ruling> {
-        let concern = concern(&event.action);
-        let mut warnings = Vec::new();
-        for policy in self.storage.iter().filter(|policy| policy.concerns.has(concern)) {
-            about.begin_policy();
-            match policy.admit(&self.unattended(&"task"), None, event, about).await {
-                Ok(Said::Allow(more)) => warnings.extend(more),
-                Ok(Said::Deny(_)) if about.doubt().await => return None,
-                Ok(Said::Deny(denial)) => return Some(Ruling::Deny(denial)),
-                Ok(Said::Later) => {
-                    about.wait().await;
-                    return None;
-                }
-                Err(_) if policy.lenient => {}
-                Err(_) => return Some(Ruling::Unavailable),
-            }
-        }
-        warnings.truncate(WARNINGS);
-        Some(Ruling::Allow(warnings))
+        let mut left = BUDGET;
+        self.rule(&self.unattended(&"task"), None, event, &mut left).await.0
     }
 
     fn unattended<'a>(&'a self, request: &'a (dyn fmt::Display + Sync)) -> Asking<'a> {

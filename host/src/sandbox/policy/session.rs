@@ -13,24 +13,19 @@ use super::{
             identity::{Access, Action, Principal},
             storage_policy_types::{Concern, Denial, Event, Ruling},
         },
-        facts::{About, Admitted},
+        facts::Admitted,
     },
     Policies,
     client::{self, Fingerprint},
-    concerns::concern,
     decisions::{Decided, Ground},
-    one::{Asking, Failed, Said, WARNINGS},
+    one::{Asking, Failed},
     question,
     said::Mask,
 };
 use crate::server::Facts;
 
 /// Answers of all chains that one request may ask for.
-const BUDGET: u32 = 40_000;
-
-/// How often the storage policies are asked about one event, as figures grow or
-/// have to be counted. Each time another event was let in.
-pub const ROUNDS: u32 = 256;
+pub const BUDGET: u32 = 40_000;
 
 /// The reason where no policy has one.
 const NOT_ALLOWED: &str = "no policy allows it";
@@ -58,13 +53,6 @@ enum Who {
     Wrong,
     /// A policy failed.
     Unknown,
-}
-
-/// What came of asking the storage policies.
-enum Round {
-    Ruled(Ruling),
-    /// They are to be asked again.
-    Again,
 }
 
 #[derive(Clone)]
@@ -194,50 +182,11 @@ impl Session {
             }
             Who::Unknown => return Ruling::Unavailable,
         };
-        let about = Arc::new(About::new(&self.policies.common.teller, event));
-        for _ in 0..ROUNDS {
-            about.begin_round().await;
-            match self.rule(who, event, &about).await {
-                Round::Ruled(Ruling::Allow(warnings)) => {
-                    // Where others were let in meanwhile, all is asked again.
-                    if let Ok(admitted) = about.admit().await {
-                        self.admitted.extend(admitted);
-                        return Ruling::Allow(warnings);
-                    }
-                }
-                Round::Ruled(ruling) => return ruling,
-                Round::Again => {}
-            }
-        }
-        Ruling::Unavailable
-    }
-
-    /// Asks the storage policies that it concerns, each once.
-    async fn rule(&mut self, who: Option<&Principal>, event: &Event, about: &Arc<About>) -> Round {
-        let concern = concern(&event.action);
-        let client = client::of(&self.authorization, &self.facts);
         let mask = client::mask(&client);
-        let mut warnings = Vec::new();
-        for policy in self.policies.storage.iter().filter(|policy| policy.concerns.has(concern)) {
-            if spend(&mut self.left).is_err() {
-                return Round::Ruled(Ruling::Unavailable);
-            }
-            about.begin_policy();
-            match policy.admit(&asking(&self.policies, &self.facts, &mask), who, event, about).await {
-                Ok(Said::Allow(more)) => warnings.extend(more),
-                // It may have been told of more than there is.
-                Ok(Said::Deny(_)) if about.doubt().await => return Round::Again,
-                Ok(Said::Deny(denial)) => return Round::Ruled(Ruling::Deny(denial)),
-                Ok(Said::Later) => {
-                    about.wait().await;
-                    return Round::Again;
-                }
-                Err(_) if policy.lenient => {}
-                Err(_) => return Round::Ruled(Ruling::Unavailable),
-            }
-        }
-        warnings.truncate(WARNINGS);
-        Round::Ruled(Ruling::Allow(warnings))
+        let asking = asking(&self.policies, &self.facts, &mask);
+        let (ruling, admitted) = self.policies.rule(&asking, who, event, &mut self.left).await;
+        self.admitted.extend(admitted);
+        ruling
     }
 
     /// The module stores something now.
@@ -496,7 +445,7 @@ fn asking<'a>(policies: &'a Policies, facts: &'a Facts, credentials: &'a Mask) -
 }
 
 /// A request that asks without end is told that a policy failed.
-fn spend(left: &mut u32) -> Result<(), Failed> {
+pub fn spend(left: &mut u32) -> Result<(), Failed> {
     *left = left.checked_sub(1).ok_or(Failed)?;
     Ok(())
 }

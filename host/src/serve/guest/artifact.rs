@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::{
     cli::{Ambient, GuestPull, GuestPush, Way},
     oci::{Artifact, Client, Credentials, Reference, Trust, docker_config},
+    sandbox,
     storage::{Algorithm, Digest},
 };
 
@@ -19,7 +20,8 @@ pub fn push(asked: &GuestPush, ambient: &Ambient) -> Result<String, String> {
     let module = read(&asked.file)?;
     let at = |cause: String| format!("{}: {cause}", asked.file.display());
     let title = asked.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let artifact = Artifact::of(&module, &title).map_err(at)?;
+    let (imports, exports) = sandbox::names(&module).map_err(at)?;
+    let artifact = Artifact::of(&module, &title, &imports, &exports).map_err(at)?;
     let mut client = client(&asked.reference, &asked.way, ambient)?;
     block_on(client.push(&asked.reference, &artifact, Bytes::from(module)))?;
     let pinned = asked.reference.pinned(artifact.digest.clone());
