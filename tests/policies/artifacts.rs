@@ -85,7 +85,7 @@ fn one_is_pushed_pulled_and_named() {
     drop(host);
 
     // Its registry need not be there again.
-    let kept = volume.join(".skerry/modules").join(format!("{}.wasm", &digest["sha256:".len()..]));
+    let kept = volume.join(".skerry/artifacts").join(format!("{}.wasm", &digest["sha256:".len()..]));
     assert_eq!(fs::read(&kept).unwrap(), fs::read(rules()).unwrap());
     let sections = section(&module, &granted, &store);
     store.stop();

@@ -9,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use cap_fs_ext::DirExt;
 use cap_std::{
     ambient_authority,
-    fs::{Dir, OpenOptions},
+    fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions},
 };
 
 use super::{ServeError, map};
@@ -19,12 +20,13 @@ use crate::{
     config::{Config, ModuleAt, PolicyModule},
     oci::{Client, Credentials, LARGEST_MANIFEST, LARGEST_MODULE, Layer, Reference, Trust},
     sandbox::{ModuleFile, Sandbox},
-    storage::{Digest, Directory},
+    storage::{Digest, Directory, HOST_SEGMENT},
 };
 
-/// Where they are kept, below the root of the storage: as the manifest and the
-/// module, each verified whenever it is read.
-const KEPT: &str = ".skerry/modules";
+/// Where they are kept, in the host's own directory: as the manifest and the
+/// module, each verified whenever it is read. Not beside compiled code, of which
+/// what was not used for long goes.
+const KEPT: &str = "artifacts";
 
 /// What artifacts hold, by what the configuration calls them.
 #[derive(Default)]
@@ -148,10 +150,12 @@ struct Kept(Dir);
 impl Kept {
     fn open(config: &Config) -> Option<Self> {
         let root = Dir::open_ambient_dir(&config.storage.root, ambient_authority()).ok()?;
+        let home = root.open_dir_nofollow(HOST_SEGMENT).ok()?;
         if !config.storage.read_only {
-            root.create_dir_all(KEPT).ok()?;
+            // That it is there already is what opening it shows.
+            let _ = home.create_dir_with(KEPT, DirBuilder::new().mode(0o700));
         }
-        root.open_dir(KEPT).ok().map(Self)
+        home.open_dir_nofollow(KEPT).ok().map(Self)
     }
 
     /// What is damaged counts as not there.
