@@ -67,7 +67,8 @@ impl Host {
         panic!("{target} is never remembered");
     }
 
-    fn number(&self, name: &str) -> u64 {
+    /// A number of the metrics.
+    pub fn number(&self, name: &str) -> u64 {
         let metrics = self.admin.get("/metrics").expect(200).text();
         let line = metrics.lines().find(|line| line.split(' ').next() == Some(name));
         let line = line.unwrap_or_else(|| panic!("{name} in {metrics}"));

@@ -19,5 +19,6 @@ mod repositories;
 mod retention;
 mod rules;
 mod signatures;
+mod staged;
 mod storage;
 mod tokens;

@@ -331,6 +331,7 @@ impl From<types::Failure> for Failure {
             types::Failure::DigestMismatch => Self::DigestMismatch,
             types::Failure::Interrupted => Self::Interrupted,
             types::Failure::NoSpace => Self::NoSpace,
+            types::Failure::TooMuchStaged => Self::TooMuchStaged,
             types::Failure::ReadOnly => Self::ReadOnly,
             types::Failure::Exhausted => Self::Exhausted,
             types::Failure::Io(cause) => Self::Io(cause),

@@ -249,6 +249,9 @@ impl From<Failure> for Error {
             }
             Failure::Interrupted => Self::new(Code::BlobUploadInvalid).message("the content broke off"),
             Failure::NoSpace => Self::new(Code::Unavailable).status(507).message("the storage is full"),
+            Failure::TooMuchStaged => Self::new(Code::TooManyRequests).message(
+                "unfinished uploads hold as many bytes as those of one client may: finish or cancel some of them first",
+            ),
             Failure::ReadOnly => Self::new(Code::Unsupported).message("the storage is read-only"),
             Failure::DigestMismatch => Self::new(Code::DigestInvalid),
             Failure::WrongOffset(offset) => {

@@ -195,6 +195,8 @@ pub enum Failure {
     Interrupted,
     /// No room left.
     NoSpace,
+    /// The client's unfinished uploads hold as many bytes as they may.
+    TooMuchStaged,
     /// Not writable.
     ReadOnly,
     /// The request used up its share.

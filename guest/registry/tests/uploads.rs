@@ -260,6 +260,7 @@ fn failures_of_the_storage() {
     for (failing, failure, status, code) in [
         ("append", Failure::Interrupted, 400, "BLOB_UPLOAD_INVALID"),
         ("append", Failure::NoSpace, 507, "UNAVAILABLE"),
+        ("append", Failure::TooMuchStaged, 429, "TOOMANYREQUESTS"),
         ("append", Failure::Io("x".to_owned()), 500, "UNKNOWN"),
         ("finish", Failure::NoSpace, 507, "UNAVAILABLE"),
         ("finish", Failure::ReadOnly, 405, "UNSUPPORTED"),

@@ -35,6 +35,7 @@ impl Reader<'_> {
             uploads: native(self.number("limits.uploads", 1, 1_000_000)),
             idle_uploads: native(self.number("limits.idle_uploads", 0, 1_000_000)),
             idle_upload: self.time("limits.idle_upload", Duration::ZERO, DAY),
+            staged_per_principal: self.size("limits.staged_per_principal", 0, i64::MAX as u64),
             listing_cache: self.size("limits.listing_cache", 0, 1 << 40),
             h1_buffer: native(self.size("limits.h1_buffer", 8 << 10, 64 * MIB)),
             h2_streams: small(self.number("limits.h2_streams", 1, 10_000)),

@@ -339,6 +339,9 @@ pub struct Limits {
     pub idle_uploads: usize,
     /// How long they are.
     pub idle_upload: Duration,
+    /// Bytes of uploads that are not finished, of one principal, or of one
+    /// address where nobody says who it is; 0 for any number.
+    pub staged_per_principal: u64,
     /// Bytes of names kept of directories that do not change.
     pub listing_cache: u64,
     /// HTTP/1.1: bytes of an answer, read ahead of the client.

@@ -473,6 +473,7 @@ const LIMITS: &[Field] = &[
     ours("uploads", Kind::Integer),
     ours("idle_uploads", Kind::Integer),
     ours("idle_upload", Kind::Duration),
+    ours("staged_per_principal", Kind::Size),
     ours("listing_cache", Kind::Size),
     ours("h1_buffer", Kind::Size),
     ours("h2_streams", Kind::Integer),

@@ -45,6 +45,17 @@ pub struct Place {
     _shares: Vec<Share>,
 }
 
+impl Client {
+    /// Whom its bytes count for: the principal or, where nobody says who that
+    /// is, the address.
+    pub fn holder(&self) -> Arc<str> {
+        match &self.principal {
+            Some(name) => format!("principal {name}").into(),
+            None => format!("address {}", network(self.address)).into(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Holder {
     Address(IpAddr),

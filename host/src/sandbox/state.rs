@@ -76,8 +76,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Who takes room while it waits.
-    fn client(&self) -> Client {
+    /// Who takes room while it waits, and for the bytes that it sends.
+    pub fn client(&self) -> Client {
         Client { address: self.facts.client, principal: self.user() }
     }
 }

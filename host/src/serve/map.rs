@@ -113,6 +113,7 @@ pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
         max_open_uploads: config.limits.uploads,
         idle_uploads: config.limits.idle_uploads,
         idle_upload: config.limits.idle_upload,
+        staged_per_holder: config.limits.staged_per_principal,
         listing_cache: wide(config.limits.listing_cache),
         threads: Threads {
             reads: defaults.threads.reads.min(threads),

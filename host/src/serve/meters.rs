@@ -46,6 +46,13 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     let idle = move || from.open_uploads().1 as f64;
     metrics.gauge_fn("skerry_uploads_idle", "Uploads kept open between two requests.", &[], idle);
     let from = Arc::clone(storage);
+    let staged = move || from.staged().0 as f64;
+    metrics.gauge_fn("skerry_uploads_staged_bytes", "Bytes received in uploads that are not finished.", &[], staged);
+    let from = Arc::clone(storage);
+    let over = move || from.staged().1 as f64;
+    let help = "Bodies that were refused because their client had as much in unfinished uploads as it may.";
+    metrics.counter_fn("skerry_uploads_over_share_total", help, &[], over);
+    let from = Arc::clone(storage);
     let room = move || from.room().map_or(f64::NAN, |bytes| bytes as f64);
     metrics.gauge_fn("skerry_storage_room_bytes", "What pushes may take before the disk counts as full.", &[], room);
     let from = Arc::clone(storage);

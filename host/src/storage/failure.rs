@@ -35,6 +35,9 @@ pub enum Failure {
     /// No room left.
     #[error("no space left")]
     NoSpace,
+    /// In unfinished uploads, this holder has as many bytes as one may.
+    #[error("too much is staged")]
+    TooMuchStaged,
     /// Not writable.
     #[error("read-only")]
     ReadOnly,

@@ -95,6 +95,14 @@ pub trait Object: Send + Sync + 'static {
 pub trait Upload: Send + 'static {
     /// Bytes received so far.
     fn offset(&self) -> u64;
+    /// Whom its bytes count for from now on, unless they do for somebody
+    /// already (see [`Options::staged_per_holder`]).
+    fn count_for(&mut self, holder: &Arc<str>);
+    /// Whether so many bytes more are within what its holder may have.
+    ///
+    /// # Errors
+    /// [`Failure::TooMuchStaged`] if not.
+    fn has_room_for(&mut self, bytes: u64) -> Result<(), Failure>;
     /// Appends bytes. The plane calls it with batches of up to a MiB and
     /// never two at a time; small ones are written where they are, large ones
     /// by a blocking thread.

@@ -52,13 +52,13 @@ pub fn put(permit: &Receive<'_>, _: Write, id: &str) -> Result<Response, Error> 
 /// Receives the body, if there is one. Whatever is wrong with its range, the
 /// upload stays as it was, and the answer says where to go on.
 fn append(body: &dyn Host, upload: &dyn Upload, name: &RepositoryName, id: &UploadId) -> Result<u64, Error> {
-    let here = |code: Code, offset: u64| {
-        Error::new(code)
-            .status(416)
+    let at = |error: Error, offset: u64| {
+        error
             .header("Location", location(name, id))
             .header("Range", range::received(offset))
             .header("Docker-Upload-UUID", id.as_str())
     };
+    let here = |code: Code, offset: u64| at(Error::new(code).status(416), offset);
     let offset = upload.offset();
     let length = Body::body_length(body);
     let range = match body.header("content-range").first() {
@@ -84,6 +84,7 @@ fn append(body: &dyn Host, upload: &dyn Upload, name: &RepositoryName, id: &Uplo
     let end = upload.append(Some(offset), limit).map_err(|failure| match failure {
         Failure::WrongOffset(offset) => here(Code::RangeInvalid, offset),
         Failure::TooLarge(_) if limit.is_some() => here(Code::SizeInvalid, upload.offset()),
+        Failure::TooMuchStaged => at(Failure::TooMuchStaged.into(), upload.offset()),
         other => other.into(),
     })?;
     match limit {

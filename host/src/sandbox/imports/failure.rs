@@ -20,6 +20,7 @@ impl From<Failure> for types::Failure {
             Failure::DigestMismatch => Self::DigestMismatch,
             Failure::Interrupted => Self::Interrupted,
             Failure::NoSpace => Self::NoSpace,
+            Failure::TooMuchStaged => Self::TooMuchStaged,
             Failure::ReadOnly => Self::ReadOnly,
             Failure::Exhausted => Self::Exhausted,
             Failure::Io(cause) => Self::Io(cause),

@@ -142,7 +142,13 @@ impl State {
         // Its bytes come and go without a look that could be remembered.
         self.refuse(Reason::Wrote);
         match outcome {
-            Ok(upload) => Ok(Ok(self.table.push(UploadSlot(Some(upload)))?)),
+            Ok(mut upload) => {
+                // A task of the host's has no client, and sends nothing.
+                if let Some(request) = &self.request {
+                    upload.count_for(&request.client().holder());
+                }
+                Ok(Ok(self.table.push(UploadSlot(Some(upload)))?))
+            }
             Err(failure) => Ok(Err(failure.into())),
         }
     }
@@ -160,7 +166,8 @@ impl State {
         at: Option<u64>,
         limit: Option<u64>,
     ) -> Result<u64, Failure> {
-        let offset = held.as_ref().ok_or_else(broken)?.offset();
+        let upload = held.as_mut().ok_or_else(broken)?;
+        let offset = upload.offset();
         if at.is_some_and(|at| at != offset) {
             return Err(Failure::WrongOffset(offset));
         }
@@ -168,6 +175,9 @@ impl State {
             && length > limit
         {
             return Err(Failure::TooLarge(length));
+        }
+        if let Some(length) = self.declared_length() {
+            upload.has_room_for(length)?;
         }
         let body = self.take_body()?;
         let mut upload = held.take().ok_or_else(broken)?;

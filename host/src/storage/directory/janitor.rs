@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Inner, commit::TRASH, sweep};
+use super::{Inner, commit::TRASH, sweep, uploads::staged};
 
 const PERIOD: Duration = Duration::from_secs(10);
 /// Hash states of uploads that others removed are looked for once in so many
 /// periods.
 const SWEEP_EVERY: u32 = 360;
+/// What unfinished uploads hold is settled once in so many periods.
+const SETTLE_EVERY: u32 = 6;
 /// Removals in one period.
 const BUDGET: u64 = 20_000;
 
@@ -43,6 +45,9 @@ pub(super) fn tidy(inner: &Arc<Inner>, period: u32) {
         && let Some(states) = &inner.uploads.states
     {
         states.sweep(&inner.tree);
+    }
+    if period.is_multiple_of(SETTLE_EVERY) {
+        staged::settle(inner);
     }
     for (_, stage) in &inner.stages {
         let Ok(entries) = stage.dir.entries() else { continue };

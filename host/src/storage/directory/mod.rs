@@ -44,7 +44,10 @@ use self::{
     object::Opened,
     stage::Stage,
     tree::Tree,
-    uploads::Uploads,
+    uploads::{
+        Uploads,
+        staged::{self, Staged},
+    },
 };
 pub(super) use self::{filesystems::is_trusted, stamp::kind};
 use super::{
@@ -130,7 +133,7 @@ impl Directory {
                 listings: pool(threads.listings),
                 hashes: pool(threads.hashes),
             },
-            uploads: Uploads::new(options.max_open_uploads, states),
+            uploads: Uploads::new(options.max_open_uploads, states, Staged::new(options.staged_per_holder)),
             listings: Listings::new(options.listing_cache),
             tree,
             stages,
@@ -143,6 +146,7 @@ impl Directory {
             filesystems: Filesystems::default(),
             _claims: claims,
         });
+        staged::load(&inner);
         janitor::start(&inner);
         let folds = inner.default_stage().is_ok_and(|stage| stage.folds());
         let trust = match inner.glance(None) {
@@ -205,6 +209,13 @@ impl Directory {
     #[must_use]
     pub fn open_uploads(&self) -> (usize, usize) {
         self.inner.uploads.count()
+    }
+
+    /// Bytes of uploads that are not finished, as far as they count for
+    /// somebody; and how often there was no more room for somebody's.
+    #[must_use]
+    pub fn staged(&self) -> (u64, u64) {
+        self.inner.uploads.staged.count()
     }
 }
 

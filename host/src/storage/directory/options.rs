@@ -27,6 +27,10 @@ pub struct Options {
     pub idle_upload: Duration,
     /// Bytes of names kept of directories that do not change.
     pub listing_cache: usize,
+    /// Bytes that uploads which are not finished may hold for one holder (see
+    /// [`Upload::count_for`](crate::storage::Upload::count_for)); 0 for any
+    /// number.
+    pub staged_per_holder: u64,
     /// Threads that may wait for a disk at once, by kind of work.
     pub threads: Threads,
 }
@@ -58,6 +62,7 @@ impl Default for Options {
             idle_uploads: 256,
             idle_upload: Duration::from_secs(60),
             listing_cache: 8 << 20,
+            staged_per_holder: 256 << 30,
             threads: Threads { reads: 64, commits: 64, writes: 32, listings: 4, hashes: 4 },
         }
     }

@@ -1,6 +1,6 @@
 //! Small files of the host's own that several processes on one volume share.
 
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
 use cap_fs_ext::OpenOptionsFollowExt;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
@@ -10,11 +10,11 @@ use rustix::{
 };
 
 use super::{
-    Directory,
+    Directory, Inner,
     errors::{failure, from_io},
     files,
     flush::Target,
-    stage::private_file,
+    stage::{Stage, private_file},
 };
 use crate::storage::Failure;
 
@@ -45,26 +45,43 @@ impl Directory {
         limit: u64,
         change: impl FnOnce(Option<Vec<u8>>) -> Vec<u8> + Send + 'static,
     ) -> Result<(), Failure> {
-        let stage = self.inner.stage(None)?.clone();
         let inner = self.inner.clone();
         let job = move || {
-            let failed = |errno| failure(errno, format_args!("the host's file {name}"));
-            let lock = private_file(stage.home(), LOCK)?;
-            retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive)).map_err(failed)?;
-            let bytes = change(read(stage.home(), name, limit)?);
-            let (file, mut temp) = stage.create()?;
-            files::write_whole(&file, &bytes).and_then(|()| fsync(&file)).map_err(failed)?;
-            renameat(&stage.dir, temp.name.as_str(), stage.home(), name).map_err(failed)?;
-            temp.moved();
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let home = openat(stage.home(), ".", flags, Mode::empty()).map_err(failed)?;
-            inner.flusher.sync(vec![Target::Directory(home.into())])
+            let stage = inner.stage(None)?;
+            self::change(&inner, stage, name, limit, change)
         };
         self.inner.blocking(&self.inner.pools.commits, job).await
     }
 }
 
-fn read(home: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
+/// As [`Directory::change_own`], on a thread that may block.
+pub(super) fn change(
+    inner: &Inner,
+    stage: &Arc<Stage>,
+    name: &'static str,
+    limit: u64,
+    change: impl FnOnce(Option<Vec<u8>>) -> Vec<u8>,
+) -> Result<(), Failure> {
+    let failed = |errno| failure(errno, format_args!("the host's file {name}"));
+    let lock = private_file(stage.home(), LOCK)?;
+    retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive)).map_err(failed)?;
+    let before = read(stage.home(), name, limit)?;
+    let bytes = change(before.clone());
+    if before.unwrap_or_default() == bytes {
+        return Ok(());
+    }
+    let (file, mut temp) = stage.create()?;
+    files::write_whole(&file, &bytes).and_then(|()| fsync(&file)).map_err(failed)?;
+    renameat(&stage.dir, temp.name.as_str(), stage.home(), name).map_err(failed)?;
+    temp.moved();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let home = openat(stage.home(), ".", flags, Mode::empty()).map_err(failed)?;
+    inner.flusher.sync(vec![Target::Directory(home.into())])
+}
+
+/// What is in the host's own file, if it is there and has at most `limit`
+/// bytes.
+pub(super) fn read(home: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |error: std::io::Error| from_io(&error, format_args!("the host's file {name}"));
     let mut options = OpenOptions::new();
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);

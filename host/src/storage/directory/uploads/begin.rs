@@ -57,7 +57,8 @@ impl Inner {
         let job = move || {
             let _held = held;
             let file = make(&lease.inner, &key, &beside)?;
-            lease.live = Some(Box::new(Live::new(Some(key), Some(file))));
+            let charge = lease.inner.uploads.staged.begin(Some(key.clone()));
+            lease.live = Some(Box::new(Live::new(Some(key), Some(file), charge)));
             Ok(lease)
         };
         Ok(Handle::new(self.blocking(&self.pools.commits, job).await?))
@@ -65,7 +66,7 @@ impl Inner {
 
     pub(in crate::storage::directory) fn temporary_upload(self: &Arc<Self>) -> Result<Handle, Failure> {
         let mut lease = self.lease(None)?;
-        lease.live = Some(Box::new(Live::new(None, None)));
+        lease.live = Some(Box::new(Live::new(None, None, self.uploads.staged.begin(None))));
         Ok(Handle::new(lease))
     }
 
@@ -75,12 +76,14 @@ impl Inner {
         }
         let mut lease = self.lease_soon(&key).await?;
         if let Some(mut live) = lease.live.take() {
-            let fits = still(self, &key, &mut live)?;
-            if fits {
+            let fits = still(self, &key, &mut live);
+            if fits == Ok(true) {
                 lease.live = Some(live);
                 return Ok(Handle::new(lease));
             }
+            live.park();
             // Somebody else changed or replaced the file: the disk decides.
+            fits?;
         }
         let stop = Stop::default();
         let stopped = stop.0.clone();
@@ -164,12 +167,18 @@ fn still(inner: &Inner, key: &Key, live: &mut Live) -> Result<bool, Failure> {
 
 /// Opens an upload that some process left, synced and with its digest so far.
 fn from_disk(inner: &Arc<Inner>, key: Key, stop: &dyn Fn() -> bool) -> Result<Live, Failure> {
-    let file = inner.tree.writable(&key).map_err(|errno| looking(errno, &key))?;
+    let file = inner.tree.writable(&key).map_err(|errno| {
+        if errno == Errno::NOENT {
+            inner.uploads.staged.forget(&key);
+        }
+        looking(errno, &key)
+    })?;
     lock(&file)?;
     let stat = files::object_stat(&file, &key)?;
     let (size, shared) = (stamp::size(&stat), stat.st_nlink > 1);
     if size == 0 {
-        let mut live = Live::new(Some(key), Some(file));
+        let charge = inner.uploads.staged.resume(key.clone(), 0);
+        let mut live = Live::new(Some(key), Some(file), charge);
         live.set_shared(shared);
         return Ok(live);
     }
@@ -191,7 +200,8 @@ fn from_disk(inner: &Arc<Inner>, key: Key, stop: &dyn Fn() -> bool) -> Result<Li
         }
     };
     let file = Arc::into_inner(file).ok_or_else(|| Failure::Io(String::from("an upload is still being synced")))?;
-    let mut live = Live::resumed(key, file, size, hasher, found);
+    let charge = inner.uploads.staged.resume(key.clone(), size);
+    let mut live = Live::resumed(key, file, hasher, found, charge);
     live.set_shared(shared);
     // So that the next process need not read it all again.
     live.checkpoint(inner)?;

@@ -1,5 +1,7 @@
 //! An upload as one request uses it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -27,7 +29,7 @@ impl Handle {
         Self { lease: Some(lease), offset }
     }
 
-    pub(super) fn live(&mut self) -> Result<(&std::sync::Arc<Inner>, &mut Live), Failure> {
+    pub(super) fn live(&mut self) -> Result<(&Arc<Inner>, &mut Live), Failure> {
         let Some(Lease { inner, live: Some(live), .. }) = &mut self.lease else {
             return Err(Failure::Other(String::from("the upload is finished, or a call to it was given up")));
         };
@@ -49,8 +51,8 @@ impl Handle {
     /// Runs `job` where it may block.
     async fn blocking<T: Send + 'static>(
         &mut self,
-        pool: impl FnOnce(&Inner) -> &std::sync::Arc<tokio::sync::Semaphore>,
-        job: impl FnOnce(&std::sync::Arc<Inner>, &mut Live) -> Result<T, Failure> + Send + 'static,
+        pool: impl FnOnce(&Inner) -> &Arc<tokio::sync::Semaphore>,
+        job: impl FnOnce(&Arc<Inner>, &mut Live) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let mut lease = self.take()?;
         let inner = lease.inner.clone();
@@ -71,6 +73,17 @@ impl Handle {
 impl Upload for Handle {
     fn offset(&self) -> u64 {
         self.offset
+    }
+
+    fn count_for(&mut self, holder: &Arc<str>) {
+        // One that is finished holds nothing.
+        if let Ok((_, live)) = self.live() {
+            live.charge().count_for(holder);
+        }
+    }
+
+    fn has_room_for(&mut self, bytes: u64) -> Result<(), Failure> {
+        self.live()?.1.charge().has_room_for(bytes)
     }
 
     async fn write(&mut self, batch: Vec<Bytes>) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::Inner;
+use super::{Inner, staged::Charge};
 use crate::storage::{
     Algorithm, Digest, Failure, Hasher, Key,
     directory::{
@@ -38,6 +38,8 @@ pub(super) struct Live {
     memory: Vec<u8>,
     hasher: Hasher,
     offset: u64,
+    /// For the bytes that are in it.
+    charge: Charge,
     /// Where the current body began.
     mark: (u64, Hasher),
     /// A digest by another algorithm, and of how many bytes.
@@ -56,7 +58,7 @@ pub(super) struct Live {
 
 impl Live {
     /// An empty one, with or without a key.
-    pub(super) fn new(key: Option<Key>, file: Option<OwnedFd>) -> Self {
+    pub(super) fn new(key: Option<Key>, file: Option<OwnedFd>, charge: Charge) -> Self {
         let hasher = Hasher::new(Algorithm::Sha256);
         Self {
             key,
@@ -66,6 +68,7 @@ impl Live {
             mark: (0, hasher.clone()),
             hasher,
             offset: 0,
+            charge,
             other: None,
             dirty: true,
             writeback: 0,
@@ -76,8 +79,10 @@ impl Live {
         }
     }
 
-    /// One that holds `offset` bytes, synced, with this digest so far.
-    pub(super) fn resumed(key: Key, file: OwnedFd, offset: u64, hasher: Hasher, saved: bool) -> Self {
+    /// One that holds the bytes that it is charged for, synced, with this
+    /// digest so far.
+    pub(super) fn resumed(key: Key, file: OwnedFd, hasher: Hasher, saved: bool, charge: Charge) -> Self {
+        let offset = charge.bytes();
         Self {
             mark: (offset, hasher.clone()),
             hasher,
@@ -85,7 +90,7 @@ impl Live {
             dirty: false,
             writeback: offset,
             saved: if saved { offset } else { 0 },
-            ..Self::new(Some(key), Some(file))
+            ..Self::new(Some(key), Some(file), charge)
         }
     }
 
@@ -123,6 +128,16 @@ impl Live {
         self.gone = true;
     }
 
+    /// For the bytes that are in it.
+    pub(super) fn charge(&mut self) -> &mut Charge {
+        &mut self.charge
+    }
+
+    /// It is closed and stays: its bytes go on to count.
+    pub(super) fn park(&mut self) {
+        self.charge.park();
+    }
+
     /// Fails if it cannot be used any more.
     pub(super) fn usable(&self) -> Result<(), Failure> {
         if self.broken {
@@ -149,6 +164,29 @@ impl Live {
         self.usable()?;
         self.unshare(inner)?;
         let size: usize = batch.iter().map(Bytes::len).sum();
+        self.charge.grow(size as u64)?;
+        if let Err(failure) = self.append(inner, batch, size) {
+            self.charge.shrink(size as u64);
+            return Err(failure);
+        }
+        batch.iter().for_each(|bytes| self.hasher.update(bytes));
+        self.offset += size as u64;
+        if let Some(file) = self.file.as_ref().filter(|_| self.offset - self.writeback >= WRITEBACK) {
+            // Begins the writing of dirty pages, waits for none and swallows
+            // no error; pages that are on the disk already leave the cache.
+            let _ = fadvise(
+                file,
+                self.writeback,
+                std::num::NonZeroU64::new(self.offset - self.writeback),
+                Advice::DontNeed,
+            );
+            self.writeback = self.offset;
+        }
+        Ok(())
+    }
+
+    /// Puts `size` bytes where they belong; none of them if that fails.
+    fn append(&mut self, inner: &Inner, batch: &[Bytes], size: usize) -> Result<(), Failure> {
         if self.stays_in_memory(size) {
             // A copy, as the bytes may be a small part of a large buffer.
             batch.iter().for_each(|bytes| self.memory.extend_from_slice(bytes));
@@ -166,19 +204,6 @@ impl Live {
                 let cut = ftruncate(&file, before);
                 return Err(self.failed(if cut.is_ok() { errno } else { Errno::IO }, "writing an upload"));
             }
-        }
-        batch.iter().for_each(|bytes| self.hasher.update(bytes));
-        self.offset += size as u64;
-        if let Some(file) = self.file.as_ref().filter(|_| self.offset - self.writeback >= WRITEBACK) {
-            // Begins the writing of dirty pages, waits for none and swallows
-            // no error; pages that are on the disk already leave the cache.
-            let _ = fadvise(
-                file,
-                self.writeback,
-                std::num::NonZeroU64::new(self.offset - self.writeback),
-                Advice::DontNeed,
-            );
-            self.writeback = self.offset;
         }
         Ok(())
     }
@@ -235,6 +260,7 @@ impl Live {
             None => self.memory.truncate(usize::try_from(offset).unwrap_or(0)),
         }
         self.hasher = hasher;
+        self.charge.shrink(self.offset - offset);
         self.offset = offset;
         self.mark = (offset, self.hasher.clone());
         self.other = None;

@@ -9,6 +9,7 @@ mod begin;
 mod finish;
 mod handle;
 mod live;
+pub(super) mod staged;
 mod states;
 
 use std::{
@@ -27,8 +28,8 @@ use tokio::{
     time::timeout,
 };
 
-use self::live::Live;
 pub(super) use self::states::States;
+use self::{live::Live, staged::Staged};
 use super::{Inner, locks::guard};
 use crate::storage::{Changing, Failure, Key};
 
@@ -42,6 +43,7 @@ pub(super) struct Uploads {
     /// Told whenever a request gives an upload back.
     released: Notify,
     pub(super) states: Option<States>,
+    pub(super) staged: Arc<Staged>,
 }
 
 /// How long a request waits for the one before it: that one may be answered
@@ -65,7 +67,7 @@ struct Lease {
 }
 
 impl Uploads {
-    pub(super) fn new(max: usize, states: Option<States>) -> Self {
+    pub(super) fn new(max: usize, states: Option<States>, staged: Arc<Staged>) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             table: Mutex::default(),
@@ -74,6 +76,7 @@ impl Uploads {
             closed: AtomicBool::new(false),
             released: Notify::new(),
             states,
+            staged,
         }
     }
 
@@ -153,6 +156,9 @@ impl Inner {
             let Some((key, mut live)) = next else { return };
             // Broken by this or before.
             let broken = live.checkpoint(self).is_err() || live.broken();
+            if !broken {
+                live.park();
+            }
             drop(live);
             if broken {
                 self.discard(&key);
@@ -168,6 +174,7 @@ impl Inner {
         let inner = self.clone();
         let evict = move || {
             inner.evict_uploads(Duration::ZERO);
+            staged::settle(&inner);
             Ok(())
         };
         if let Err(failure) = self.blocking(&self.pools.commits, evict).await {
@@ -185,6 +192,7 @@ impl Inner {
             let _ = rustix::fs::unlinkat(directory, key.name(), rustix::fs::AtFlags::empty());
         }
         self.forget_state(key);
+        self.uploads.staged.forget(key);
     }
 
     fn forget_state(&self, key: &Key) {
