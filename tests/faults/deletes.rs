@@ -27,6 +27,9 @@ pub fn all() -> Vec<Operation> {
         tag,
         Operation {
             name: "deletes/manifest",
+            // All tags of a repository are looked at: beside those of other
+            // scenes there would be more and more calls, without an end.
+            fresh: true,
             prepare: |client, scene| {
                 scene.push_image(client);
                 push::manifest(client, &scene.repository, &format!("o{}", scene.tag()), IMAGE, &scene.image);
