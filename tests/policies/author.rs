@@ -2,9 +2,13 @@
 
 use std::{fs, path::Path};
 
-use skerry_tests::{binary::workspace, command::called};
+use serde_json::{Value, json};
+use skerry_tests::{
+    binary::{guest, workspace},
+    command::called,
+};
 
-use super::host::{passwords, rules};
+use super::host::{htpasswd, passwords, rules};
 
 fn test(module: &str, cases: &Path) -> (i32, String) {
     let ended = called("skerry", &["policy", "test", module, &cases.display().to_string()]);
@@ -59,6 +63,44 @@ cases:
         said.contains("12 as expected, 0 not") && said.contains(" instructions") && said.contains(" ms "),
         "{said}"
     );
+}
+
+/// By what it computes, as no clock can tell on a busy machine.
+#[test]
+fn every_failed_password_pays_bcrypt() {
+    let directory = tempfile::tempdir().unwrap();
+    let users = directory.path().join("users");
+    htpasswd(&users, &[("ann", "correct")]);
+    let users = fs::read_to_string(users).unwrap() + "old:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n";
+    let long = "u".repeat(300);
+    let shown = [
+        ("ann", "wrong"),
+        ("mallory", "wrong"),
+        ("mallory", ""),
+        ("old", "wrong"),
+        ("", "wrong"),
+        (&long, "wrong"),
+        ("a\u{7}b", "correct"),
+    ];
+    let ask = |credential: Value| json!({"name": "asked", "authenticate": {"client": {"credential": credential}}, "expect": "challenge"});
+    let mut asked: Vec<_> = shown.iter().map(|(user, password)| ask(json!({"basic": [user, password]}))).collect();
+    asked.push(json!({"name": "nothing", "authenticate": null, "expect": "challenge"}));
+    let cases = json!({"settings": {"realm": "r", "file": "users"}, "files": {"users": users}, "cases": asked});
+    let path = directory.path().join("cases.yaml");
+    // JSON is YAML.
+    fs::write(&path, cases.to_string()).unwrap();
+    // Instructions are counted in what is compiled for it, not in what is
+    // built in.
+    let module = guest("skerry-policy-htpasswd").display().to_string();
+    let ended = called("skerry", &["policy", "test", "--json", &module, &path.display().to_string()]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let answers: Value = serde_json::from_str(&ended.out).unwrap();
+    let mut taken: Vec<_> =
+        answers.as_array().unwrap().iter().map(|one| one["instructions"].as_u64().unwrap()).collect();
+    let nothing = taken.pop().unwrap();
+    let (least, most) = (*taken.iter().min().unwrap(), *taken.iter().max().unwrap());
+    assert_eq!(taken.len(), shown.len());
+    assert!(most - least < most / 50 && nothing < least / 10, "{taken:?}, with no password {nothing}");
 }
 
 #[test]
