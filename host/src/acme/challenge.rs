@@ -167,7 +167,7 @@ fn certificate(host: &str, digest: &[u8]) -> Result<String, String> {
 
 /// What a handshake is made with that shows such a certificate, and speaks
 /// nothing afterwards.
-fn handshake(text: &[u8]) -> Option<Arc<ServerConfig>> {
+pub(super) fn handshake(text: &[u8]) -> Option<Arc<ServerConfig>> {
     let provider = ring::default_provider();
     let chain: Vec<_> = CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().ok()?;
     let key = provider.key_provider.load_private_key(PrivateKeyDer::from_pem_slice(text).ok()?).ok()?;

@@ -11,6 +11,7 @@
 #![cfg(not(test))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod acme;
 #[path = "../../../host/src/config/mod.rs"]
 #[allow(dead_code, missing_docs, unused_imports, unfulfilled_lint_expectations, reason = "it is public there")]
 mod config;
@@ -20,8 +21,12 @@ mod sandbox;
 mod server;
 mod settings;
 mod storage;
+#[path = "../../../host/src/tls/mod.rs"]
+#[allow(dead_code, missing_docs, unused_imports, clippy::disallowed_methods, reason = "it is the host's")]
+mod tls;
 
 pub use self::{
+    acme::acme,
     guest::{manifests, names, paths, ranges, requests},
     policies::{htpasswd, jwks, patterns, tokens},
     sandbox::{answers, challenges, credentials},
@@ -36,6 +41,7 @@ pub type Target = fn(&[u8]);
 /// Every target, by the name of its directory in `corpus`, and how many times
 /// it can be run in the time of a cheap one's hundred.
 pub const TARGETS: &[(&str, Target, usize)] = &[
+    ("acme", acme, 20),
     ("answers", answers, 100),
     ("challenges", challenges, 100),
     ("config", config, 5),

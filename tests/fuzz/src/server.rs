@@ -9,6 +9,9 @@ mod framing;
 #[path = "../../../host/src/server/proxied/header.rs"]
 #[allow(dead_code, missing_docs, reason = "it is public there")]
 mod header;
+#[path = "../../../host/src/server/listen.rs"]
+#[allow(dead_code, missing_docs, reason = "it is public there")]
+mod listen;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -17,6 +20,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub use self::listen::{ACME_TLS, Challenges};
 use self::{forwarded::Trust, framing::Framing, header::Seen};
 
 /// As `host/src/server/handler.rs` has them, as far as they are looked at.

@@ -141,6 +141,6 @@ macro_rules! targets {
 }
 
 targets! {
-    answers, challenges, config, credentials, digests, environment, forwarded, framing, htpasswd, jwks, keys,
+    acme, answers, challenges, config, credentials, digests, environment, forwarded, framing, htpasswd, jwks, keys,
     manifests, names, paths, patterns, proxy, ranges, requests, tokens,
 }
