@@ -2,13 +2,18 @@
 
 use std::{fs, path::Path};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use skerry_tests::{
     binary::{guest, workspace},
     command::called,
+    sha256,
 };
 
-use super::host::{htpasswd, passwords, rules};
+use super::{
+    host::{curious, gate, htpasswd, passwords, rules, sweeper},
+    signatures::Fixture,
+};
 
 fn test(module: &str, cases: &Path) -> (i32, String) {
     let ended = called("skerry", &["policy", "test", module, &cases.display().to_string()]);
@@ -16,15 +21,179 @@ fn test(module: &str, cases: &Path) -> (i32, String) {
 }
 
 #[test]
-fn the_example_of_the_help_is_one() {
-    let example = workspace().join("host/src/cli/cases.yaml");
-    let (code, said) = test("immutable-tags", &example);
-    assert_eq!(code, 0, "{said}");
-    assert!(said.ends_with("5 as expected, 0 not\n"), "{said}");
+fn the_examples_of_the_help_are_some() {
     let help = called("skerry", &["policy", "test", "--help"]).out;
-    for line in fs::read_to_string(example).unwrap().lines() {
-        assert!(help.contains(line), "{line} in {help}");
+    for (module, file, count) in [
+        ("immutable-tags", "cases.yaml", 5),
+        ("quota", "cases.facts.yaml", 4),
+        ("retention", "cases.retention.yaml", 2),
+    ] {
+        let example = workspace().join("host/src/cli").join(file);
+        let (code, said) = test(module, &example);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.ends_with(&format!("{count} as expected, 0 not\n")), "{said}");
+        for line in fs::read_to_string(example).unwrap().lines() {
+            assert!(help.contains(line), "{line} in {help}");
+        }
     }
+}
+
+/// Whatever a policy may ask of a registry.
+#[test]
+fn a_policy_is_told_what_its_cases_say() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("seal.json"), r#"{"mediaType": "x/seal"}"#).unwrap();
+    fs::write(directory.path().join("bytes"), [0xff, 0, 0xfe]).unwrap();
+    let seal = sha256(r#"{"mediaType": "x/seal"}"#);
+    let facts = format!(
+        r#"
+facts:
+  usage: {{"": {{bytes: 9, repositories: 3}}, team: {{bytes: 5, blobs: 1, manifests: 2, tags: 3, repositories: 1}}}}
+  tags: {{v1: "sha256:aa", v3: "sha256:cc"}}
+  referrers: {{"sha256:aa": [{{digest: "{seal}", artifact-type: x/seal, size: 7, annotations: {{by: ann}}}}, {{digest: "sha256:bb"}}]}}
+  manifests: {{v2: '{{}}', "{seal}": {{content: {{file: seal.json}}}}, "sha256:aa": {{media-type: x/y, content: text}}}}
+  blobs: {{"sha256:cc": a text, "sha256:dd": {{content: {{file: bytes}}}}}}
+cases:
+"#
+    );
+    let empty = sha256("{}");
+    let mut cases = facts;
+    for (question, answer) in [
+        ("usage ".to_owned(), "bytes=9 blobs=0 manifests=0 tags=0 repositories=3".to_owned()),
+        ("usage team".to_owned(), "bytes=5 blobs=1 manifests=2 tags=3 repositories=1".to_owned()),
+        ("adds".to_owned(), "bytes=40 blobs=0 manifests=1 tags=0 repositories=0".to_owned()),
+        ("tags  2".to_owned(), format!("v1=sha256:aa v2={empty} more=true")),
+        ("tags v2 9".to_owned(), "v3=sha256:cc more=false".to_owned()),
+        ("referrers sha256:aa x/seal".to_owned(), format!("1: {seal} x/seal  7 [(\"by\", \"ann\")]")),
+        (format!("referrers {seal} "), "0: ".to_owned()),
+        ("manifest v2".to_owned(), format!("{empty}  2")),
+        (format!("manifest {seal}"), format!("{seal} x/seal 23")),
+        ("manifest v1".to_owned(), "sha256:aa x/y 4".to_owned()),
+        ("manifest v9".to_owned(), "failure: Failure::NotFound".to_owned()),
+        ("blob sha256:cc 6".to_owned(), "a text".to_owned()),
+        ("blob sha256:cc 5".to_owned(), "failure: Failure::TooLarge(6)".to_owned()),
+        ("blob sha256:dd 9".to_owned(), "\u{fffd}\0\u{fffd}".to_owned()),
+        ("blob sha256:ee 9".to_owned(), "failure: Failure::NotFound".to_owned()),
+    ] {
+        let (question, answer) = (serde_json::json!(question), serde_json::json!(answer));
+        cases += &asks(&question.to_string(), "", &format!("{{deny: {{message: {answer}}}}}"));
+    }
+    // What no registry lacks is to be given; and there is no other tree.
+    cases += &asks("usage team/app", "", "{fails: 'give it one, as `facts: {usage: {\"team/app\": {bytes: 0}}}'}");
+    cases += &asks("usage victim", "", "{fails: guard tree}");
+    cases += &asks("manifest v3", "", "{fails: 'manifests: {\"v3\": '}");
+    cases += &asks("adds", "facts: {adds: {bytes: 3}}, ", "{deny: {message: {contains: bytes=3 blobs=0 manifests=0}}}");
+    cases += &asks(
+        "adds",
+        "facts: {manifests: {'sha256:ff': x}}, ",
+        "{deny: {message: {contains: bytes=0 blobs=0 manifests=0}}}",
+    );
+    cases += &asks("usage team", "facts: {fails: busy}, ", "{deny: {message: 'failure: Failure::Busy'}}");
+    cases += &asks("tags  9", "facts: , ", "{deny: {message: ' more=false'}}");
+    // Nothing of it holds where there is no event.
+    cases += "- {check: , expect: {ok: []}}\n";
+    let file = directory.path().join("cases.yaml");
+    fs::write(&file, cases).unwrap();
+    let (code, said) = test(&curious().display().to_string(), &file);
+    assert!(code == 0 && said.ends_with("23 as expected, 0 not\n"), "{said}");
+}
+
+/// A case that has the policy `curious` ask something.
+fn asks(question: &str, facts: &str, expect: &str) -> String {
+    let push = format!("digest: 'sha256:ff', size: 40, annotations: [[ask, {question}]]");
+    let event = format!("repository: team/app, action: {{manifest-push: {{{push}}}}}");
+    format!("- {{{facts}admit: {{event: {{{event}}}}}, expect: {expect}}}\n")
+}
+
+#[test]
+fn facts_that_are_wrong_say_where() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cases.yaml");
+    fs::File::create(directory.path().join("large")).unwrap().set_len((4 << 20) + 1).unwrap();
+    let full = format!("sha256:{}", "0".repeat(64));
+    for (facts, says) in [
+        ("1".to_owned(), "case 1: `facts` is to be a section of `usage`, `adds`"),
+        ("{use: 1}".to_owned(), "there is no `facts.use`: `facts` has `usage`"),
+        ("{usage: {team: 5}}".to_owned(), "`facts.usage.team` is to be a section of `bytes`"),
+        ("{usage: {team: {byte: 5}}}".to_owned(), "there is no `facts.usage.team.byte`: "),
+        ("{usage: {team: {bytes: much}}}".to_owned(), "`facts.usage.team.bytes` is to be a whole number"),
+        ("{tags: [v1]}".to_owned(), "`facts.tags` is to have names"),
+        ("{tags: {v1: 1}}".to_owned(), "`facts.tags.v1` is to be a text: put it in quotes"),
+        ("{tags: {v1: 'sha256:aa'}, manifests: {v1: x}}".to_owned(), "`facts.tags.v1` is sha256:"),
+        ("{referrers: {'sha256:aa': [{size: 1}]}}".to_owned(), "`facts.referrers.sha256:aa[0]` has no `digest`"),
+        (format!("{{manifests: {{'{full}': x}}}}"), "has another content: its digest is sha256:2d711642"),
+        ("{manifests: {v1: {media-type: x}}}".to_owned(), "`facts.manifests.v1` has no `content`"),
+        ("{manifests: {v1: {content: {file: none}}}}".to_owned(), "none cannot be read: "),
+        ("{manifests: {v1: {content: {file: large}}}}".to_owned(), "large is larger than 4194304 bytes"),
+        ("{blobs: {v1: x}}".to_owned(), "`facts.blobs.v1` is to be named by its digest: sha256:2d711642"),
+        ("{fails: often}".to_owned(), "`facts.fails` is to be one of `not-found`, `busy`"),
+    ] {
+        fs::write(&file, format!("cases: [{{facts: {facts}, check: , expect: {{ok: []}}}}]")).unwrap();
+        let (code, said) = test("quota", &file);
+        assert!(code == 1 && said.contains(says), "{facts}: {said}");
+    }
+}
+
+/// With a signature as cosign left it.
+#[test]
+fn a_signature_is_a_fact() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::read("cosign-bundle-p256");
+    let (image, digest) = fixture.find(false);
+    let mut blobs = serde_json::Map::new();
+    for (n, blob) in fixture.blobs.iter().enumerate() {
+        let blob = BASE64_STANDARD.decode(blob).unwrap();
+        fs::write(directory.path().join(n.to_string()), &blob).unwrap();
+        blobs.insert(sha256(&blob), json!({"content": {"file": n.to_string()}}));
+    }
+    let signs = |text: &&String| text.contains("\"subject\"") && text.contains(&digest);
+    let signature = fixture.manifests.iter().find(signs).unwrap();
+    let kind = serde_json::from_str::<serde_json::Value>(signature).unwrap()["artifactType"].clone();
+    let facts = json!({
+        "referrers": {&digest: [{"digest": sha256(signature), "artifact-type": kind}]},
+        "manifests": {sha256(signature): signature},
+        "blobs": blobs,
+    });
+    let pull = json!({"event": {"repository": "team/app", "action": {"pull": {"digest": digest, "content": image}}}});
+    let file = directory.path().join("cases.yaml");
+    // JSON is YAML.
+    let cases = json!({
+        "settings": {"repositories": ["team/**"], "keys": ["key.pem"]},
+        "files": {"key.pem": fixture.key},
+        "cases": [
+            {"name": "signed", "facts": facts, "admit": pull, "expect": "allow"},
+            {"name": "not signed", "admit": pull, "expect": {"deny": {"message": {"contains": "no trusted signature"}}}},
+            {
+                "name": "by somebody else", "facts": facts, "admit": pull,
+                "files": {"key.pem": Fixture::read("cosign-tag-p384").key},
+                "expect": {"deny": {"message": {"contains": "not made by a trusted key"}}},
+            },
+        ],
+    });
+    fs::write(&file, cases.to_string()).unwrap();
+    let (code, said) = test("require-signature", &file);
+    assert!(code == 0 && said.ends_with("3 as expected, 0 not\n"), "{said}");
+}
+
+#[test]
+fn a_policy_may_let_go_only_of_tags_that_there_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cases.yaml");
+    let tags = "tags: [{tag: v1}, {tag: v2}]";
+    fs::write(
+        &file,
+        format!(
+            "cases:\n- {{retain: {{repository: keeps, {tags}}}, expect: {{ok: []}}}}\n\
+             - {{retain: {{repository: old, {tags}}}, expect: {{ok: [{{tag: v1}}]}}}}\n\
+             - {{retain: {{repository: strangers, {tags}}}, expect: {{fails: guard departure}}}}\n\
+             - {{retain: {{repository: error, {tags}}}, expect: error}}\n\
+             - {{retain: {{repository: trap, {tags}}}, expect: {{fails: guard trap}}}}\n\
+             - {{concerns: , expect: []}}\n"
+        ),
+    )
+    .unwrap();
+    let (code, said) = test(&sweeper().display().to_string(), &file);
+    assert!(code == 0 && said.ends_with("6 as expected, 0 not\n"), "{said}");
 }
 
 #[test]
@@ -199,7 +368,28 @@ fn a_look_at_a_policy() {
     }
     assert!(!ended.out.contains("hunter2"), "{}", ended.out);
 
-    // One that cannot work with what it has.
+    // What it is asked about, once it can work.
+    assert!(!ended.out.contains("  asked "), "{}", ended.out);
+    let gate = gate().display().to_string();
+    for (concerns, code, says) in [
+        ("[tag-move, pull]", 0, "asked     about tag-move, pull"),
+        ("[]", 0, "asked     about nothing: it would never be asked"),
+        // However often it says so.
+        ("[flood]", 0, "asked     about pull\n"),
+        ("[trap]", 1, "asked     it fails to say what it is about, and would be refused: "),
+    ] {
+        let ended = check(&gate, &format!("{{concerns: {concerns}}}"));
+        assert!(ended.code == code && ended.out.contains(says), "{ended:?}");
+    }
+    let ended = check("retention", "{rules: [{keep_last: 1}]}");
+    assert!(ended.code == 0 && ended.out.contains("asked     about which tags are kept"), "{ended:?}");
+    assert!(ended.out.contains("skerry:registry/retention-policy@0.1.0, "), "{ended:?}");
+    let ended = check("quota", "{rules: []}");
+    assert!(ended.code == 1 && !ended.out.contains("  asked "), "{ended:?}");
+
+    // One that has nothing, and one that cannot work with what it has.
+    let ended = called("skerry", &["guest", "check", "quota"]);
+    assert!(ended.code == 0 && ended.out.contains("a configuration may grant what it lacks (--config)"), "{ended:?}");
     let ended = check("immutable-tags", "{tags: []}");
     assert!(
         ended.code == 1 && ended.out.contains("check     it cannot work: settings: `tags` is an empty list"),

@@ -1,6 +1,7 @@
 //! A registry with policies, and its numbers.
 
 use std::{
+    cell::Cell,
     fs,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -81,6 +82,15 @@ impl Host {
         self.registry.service().wait_for(&parts.join(" and "), found)
     }
 
+    /// Waits until the log has this line so often.
+    pub fn logged_times(&mut self, what: &str, times: usize) {
+        let seen = Cell::new(0);
+        self.registry.service().wait_for(what, |line| {
+            seen.set(seen.get() + usize::from(line.contains(what)));
+            (seen.get() >= times).then_some(())
+        });
+    }
+
     /// Whether any line of the log so far holds this.
     pub fn log_holds(&mut self, text: &str) -> bool {
         self.registry.service().lines().iter().any(|line| line.contains(text))
@@ -119,6 +129,12 @@ pub fn gate() -> &'static Path {
 pub fn rules() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| binary::guest("rules"))
+}
+
+/// The policy about which tags are kept, built once a run.
+pub fn sweeper() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| binary::guest("sweeper"))
 }
 
 /// The policy that asks, built once a run.

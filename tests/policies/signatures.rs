@@ -10,15 +10,16 @@ use skerry_tests::{Client, binary::workspace, content::INDEX, push, sha256, tool
 
 use super::host::{Host, passwords, rules};
 
-struct Fixture {
-    key: String,
-    manifests: Vec<String>,
-    blobs: Vec<String>,
+/// A repository as a client that signs left it.
+pub struct Fixture {
+    pub key: String,
+    pub manifests: Vec<String>,
+    pub blobs: Vec<String>,
     tags: BTreeMap<String, String>,
 }
 
 impl Fixture {
-    fn read(case: &str) -> Self {
+    pub fn read(case: &str) -> Self {
         let path = workspace().join(format!("guest/policies/require-signature/tests/fixtures/{case}.json"));
         let read: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -28,7 +29,7 @@ impl Fixture {
     }
 
     /// The image or the index over it, and its digest.
-    fn find(&self, index: bool) -> (&str, String) {
+    pub fn find(&self, index: bool) -> (&str, String) {
         let is = |text: &&String| match index {
             true => text.contains("\"platform\""),
             false => text.ends_with("\"layers\":[]}"),

@@ -30,13 +30,22 @@ pub struct PolicyTest {
     pub json: bool,
 }
 
-/// The form of cases, by an example that a test runs.
+/// The form of cases, by examples that a test runs.
 const CASES: &str = concat!(
     "Cases, as for the policy `immutable-tags`:\n\n",
     include_str!("cases.yaml"),
     "\nA question is a function of the policy's world with its arguments by name, as in \
 wit/: records are sections, variants `{case: payload}` or the case alone. What is left out \
-is empty: no text, 0, no items, none, the first case. Of an answer, only what is expected is \
+is empty: no text, 0, no items, none, the first case. `content: {file: PATH}` has the bytes of \
+a file; a relative path begins where the cases are. Of an answer, only what is expected is \
 compared; `{contains: TEXT}` stands for any text with that in it, and `{fails: TEXT}` for a \
-policy that is ended by a guard. There is no registry behind it: of facts, it finds none.\n"
+policy that is ended by a guard.\n\n\
+There is no registry behind it: what a policy asks of one (`wit/facts.wit`), the cases say. As \
+for `quota`:\n\n",
+    include_str!("cases.facts.yaml"),
+    "\nA usage that a policy asks for and no case gives ends it, and says so; what else is not \
+given is not there. A digest in full has to be the content's; one that is made up, as \
+`sha256:aa`, stands for itself. In `check` and `retain` there is no event, and so no facts.\n\n\
+Which tags go, as for `retention`:\n\n",
+    include_str!("cases.retention.yaml"),
 );

@@ -3,7 +3,7 @@
 use wasmtime::{Error, Trap};
 use wasmtime_wasi::I32Exit;
 
-use super::{answer::Refused, limits::Guard};
+use super::{answer::Refused, facts::NotGiven, limits::Guard};
 
 /// One line for the log. It begins with `guard` and the name of what ended the
 /// guest.
@@ -13,6 +13,9 @@ pub fn describe(cause: &Error) -> String {
     }
     if let Some(refused) = cause.downcast_ref::<Refused>() {
         return refused.to_string();
+    }
+    if let Some(missing) = cause.downcast_ref::<NotGiven>() {
+        return missing.to_string();
     }
     let guard = match cause.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => "guard stack: the guest's calls went too deep",

@@ -62,6 +62,7 @@ use self::{
 };
 pub use self::{
     compiler::{Compiler, CompilerLimits, apart as compile_apart},
+    facts::Given,
     limits::{Guard, Limits},
     module::{LoadError, ModuleFile, precompile},
     policy::{

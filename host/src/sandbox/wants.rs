@@ -137,6 +137,9 @@ impl Wants {
                 worlds.push(world);
             }
         }
+        // A part of a world is none.
+        let has = |interface: &&str| exported.iter().any(|named| named.interface == *interface);
+        worlds.retain(|world: &&World| world.exports.iter().all(|interface| has(interface)));
         if worlds.is_empty() {
             let exports: Vec<_> = self.exports.iter().map(String::as_str).collect();
             return Err(self.unfit(offer, &exports, "exports"));
@@ -257,6 +260,11 @@ mod tests {
             (&["skerry:registry/settings@0.1.7"], &["skerry:registry/auth@0.1.7"], "auth-policy"),
             (&[], &["other:thing/x@1.0.0", "skerry:registry/handler@0.1.0"], "registry"),
             (&[], &[AUTH, "skerry:registry/storage-rules@0.1.0"], "auth-policy+storage-policy"),
+            (
+                &[],
+                &["skerry:registry/retention@0.1.0", "skerry:registry/storage-rules@0.1.0"],
+                "retention-policy+storage-policy",
+            ),
         ] {
             assert_eq!(said(imports, exports), worlds, "{imports:?} {exports:?}");
         }
@@ -268,6 +276,7 @@ mod tests {
         for (imports, exports, parts) in [
             (&[][..], &[][..], ["it exports nothing, and there are", worlds]),
             (&[], &["wasi:cli/run@0.2.0"], ["it exports wasi:cli/run@0.2.0, and", worlds]),
+            (&[], &["skerry:registry/retention@0.1.0"], ["it exports skerry:registry/retention@0.1.0, and", worlds]),
             (&[], &["skerry:registry/auth@0.2.0"], ["it exports skerry:registry/auth@0.2.0, and", worlds]),
             (&[], &["skerry:registry/auth@1.1.0"], ["auth@1.1.0", worlds]),
             (&[], &["skerry:registry/auth"], ["it exports skerry:registry/auth, and", worlds]),

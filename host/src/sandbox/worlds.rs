@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 include!(concat!(env!("OUT_DIR"), "/wit.rs"));
 
 /// The worlds that modules are made for.
-pub const WORLDS: [&str; 3] = ["registry", "auth-policy", "storage-policy"];
+pub const WORLDS: [&str; 4] = ["registry", "auth-policy", "storage-policy", "retention-policy"];
 
 /// A world of `wit/worlds.wit`.
 #[derive(Debug, PartialEq, Eq)]

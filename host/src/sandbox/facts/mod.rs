@@ -9,6 +9,7 @@
 
 mod about;
 mod count;
+mod given;
 mod ledger;
 mod tell;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod thing;
 
 pub use self::{
     about::{About, Later},
+    given::{Given, NotGiven, Told},
     ledger::Admitted,
     tell::Teller,
 };

@@ -22,11 +22,11 @@ use super::ledger::Ledger;
 use crate::storage::{Digest, Key};
 
 /// Bytes of the largest manifest or blob that is told.
-const LARGEST: u64 = 4 << 20;
+pub const LARGEST: u64 = 4 << 20;
 
 /// Tags of one page, and referrers of one answer.
 pub const TAGS: u32 = 1_000;
-const REFERRERS: usize = 1_000;
+pub const REFERRERS: usize = 1_000;
 
 /// Looks at the storage in one step of a count, and steps of one count: a
 /// module that never says that it is done is stopped.

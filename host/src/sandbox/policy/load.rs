@@ -17,7 +17,7 @@ use super::{
     },
     Common,
     concerns::Concerns,
-    one::{Asking, Policy, Pre},
+    one::{Asking, Policy, Pre, Stake},
     rights::{Rights, auth_linker, storage_linker},
     said::Mask,
 };
@@ -134,7 +134,7 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
     let rights = Arc::new(Rights { name: name.clone(), grant, preopen, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut policy = Policy { rights, pre, keeper, concerns: Concerns::default(), instances, lenient, asked, failed };
-    let asking = Asking { common, request: &"start", credentials: &Mask::default() };
+    let asking = Asking { common, request: &"start", credentials: &Mask::default(), stake: Stake::Request };
     let started = policy.prove(&asking).await;
     let cannot = |cause| wrong(format!("cannot work: {cause}"));
     started.map_err(cannot)?;

@@ -31,6 +31,8 @@ use super::{
     Common, challenge,
     concerns::Concerns,
     decisions::Ground,
+    facts::Facts,
+    retain,
     rights::{Rights, State},
     said::Mask,
 };
@@ -86,6 +88,31 @@ pub struct Asking<'a> {
     pub request: &'a (dyn fmt::Display + Sync),
     /// What the client showed: not for people.
     pub credentials: &'a Mask,
+    /// What comes of it where a policy fails.
+    pub stake: Stake,
+}
+
+/// What depends on a policy's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stake {
+    /// A request.
+    Request,
+    /// Which tags of a repository go.
+    Tags,
+    /// Whether one thing goes, in a task.
+    Removal,
+}
+
+impl Stake {
+    /// What comes of it where a policy fails: the end of a sentence.
+    const fn outcome(self, lenient: bool) -> &'static str {
+        match self {
+            Self::Tags => "no tag of the repository goes",
+            _ if lenient => "it counts as one with no opinion",
+            Self::Request => "the request is refused",
+            Self::Removal => "what was to go stays",
+        }
+    }
 }
 
 /// A policy failed; that is logged already.
@@ -177,7 +204,7 @@ impl Policy {
     ) -> Result<Said, Failed> {
         let Pre::Storage(pre) = &self.pre else { return Err(self.fail(asking, "it is no storage policy")) };
         let (mut store, _permits) = self.begin(asking).await?;
-        store.data_mut().about = Some(Arc::clone(about));
+        store.data_mut().facts = Some(Facts::Registry(Arc::clone(about)));
         let called = self.bounded(async {
             let policy = pre.instantiate_async(&mut store).await?;
             policy.skerry_registry_storage_rules().call_admit(&mut store, who, event).await
@@ -310,7 +337,7 @@ impl Policy {
     pub(super) fn fail(&self, asking: &Asking<'_>, cause: &str) -> Failed {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let cause = self.mask(asking).sentence(cause, REASON);
-        let outcome = if self.lenient { "it counts as one with no opinion" } else { "the request is refused" };
+        let outcome = asking.stake.outcome(self.lenient);
         tracing::error!(policy = self.rights.name, request_id = %asking.request, cause, "a policy failed; {outcome}");
         Failed
     }
@@ -331,7 +358,7 @@ pub async fn patient<T>(limits: &Limits, call: impl Future<Output = wasmtime::Re
 
 /// Whether the host would take an answer, as JSON: that it is of the right
 /// type does not say that it makes sense.
-pub fn refused(function: &str, answer: &Json) -> Result<(), String> {
+pub fn refused(function: &str, arguments: &Json, answer: &Json) -> Result<(), String> {
     let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
     let pairs = |json: &Json| -> Vec<(String, String)> {
         let pair = |pair: &Json| Some((text(pair.get(0)?), text(pair.get(1)?)));
@@ -354,6 +381,11 @@ pub fn refused(function: &str, answer: &Json) -> Result<(), String> {
             }),
             None => Ok(()),
         },
+        "retain" => {
+            let all = |json: &Json| json.as_array().into_iter().flatten().map(|one| text(&one["tag"])).collect();
+            let (asked, gone): (Vec<_>, Vec<_>) = (all(&arguments["tags"]), all(&answer["ok"]));
+            retain::strangers(asked.iter().map(String::as_str), gone.iter().map(String::as_str))
+        }
         "challenges" => {
             let given = answer.as_array().into_iter().flatten();
             let given = given.map(|given| auth::Challenge {

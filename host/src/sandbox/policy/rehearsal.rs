@@ -14,8 +14,10 @@ use wasmtime::{
 };
 
 use super::{
+    facts::Facts,
     load::{Origin, component},
-    one::{patient, refused},
+    one::{ANSWER, patient, refused},
+    retain,
     rights::{Rights, State, auth_linker, storage_linker},
     said::Mask,
     values,
@@ -25,6 +27,7 @@ use crate::{
         compiler::Purpose,
         describe,
         engine::{self, Ticker},
+        facts::Given,
         limits::Limits,
         meter,
         module::LoadError,
@@ -37,8 +40,8 @@ use crate::{
 /// The seed of its hash maps: answers are to cost the same each time.
 const SEED: u128 = 0;
 
-/// A policy that is not asked by requests. There is no registry behind it: of
-/// facts, it finds none.
+/// A policy that is not asked by requests. There is no registry behind it: what
+/// it asks of one, the author has said.
 pub struct Rehearsal {
     engine: Engine,
     ticker: Ticker,
@@ -60,8 +63,16 @@ pub struct Scene {
     pub grant: Grant,
     /// What `secrets` tells it.
     pub secrets: Vec<(String, String)>,
+    /// What `facts` tells it of an event.
+    pub facts: Arc<Given>,
     /// What one question may use of the sandbox.
     pub limits: Limits,
+}
+
+/// A scene that questions are put in, each to a fresh instance.
+pub struct Stage {
+    rights: Arc<Rights>,
+    facts: Arc<Given>,
 }
 
 /// An answer, and its cost.
@@ -106,7 +117,11 @@ impl Rehearsal {
         let worlds = wants.worlds().map_err(|misfit| unfit(misfit.to_string()))?;
         let policies = worlds.iter().find_map(|world| match world.name {
             "auth-policy" => Some((*world, auth_linker(&engine))),
-            "storage-policy" => Some((*world, storage_linker(&engine))),
+            "storage-policy" => {
+                // What decides on tags as well has another name.
+                let keeper = worlds.iter().find(|world| world.name == "retention-policy");
+                Some((*keeper.unwrap_or(world), storage_linker(&engine)))
+            }
             _ => None,
         });
         let Some((world, linker)) = policies else { return Err(unfit("is no policy".to_owned())) };
@@ -149,20 +164,25 @@ impl Rehearsal {
         interface.is_some_and(|interface| self.world.exports.contains(&interface))
     }
 
+    /// Gets a scene ready.
+    pub fn stage(&self, scene: Scene) -> Stage {
+        let Scene { settings, grant, secrets, facts, limits } = scene;
+        let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
+        let name = self.path.clone();
+        Stage { rights: Arc::new(Rights { name, grant, preopen: None, secrets, settings, limits, mask }), facts }
+    }
+
     /// Asks it: a function by its name, its arguments by theirs.
     ///
     /// # Errors
     /// That there is no such function, or that the arguments are not its own.
-    pub async fn ask(&self, scene: Scene, function: &str, arguments: &Json) -> Result<Asked, String> {
-        let Scene { settings, grant, secrets, limits } = scene;
-        let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
-        let name = self.path.clone();
-        let rights = Arc::new(Rights { name, grant, preopen: None, secrets, settings, limits, mask });
-        let mut store = Store::new(&self.engine, State::new(&rights, &self.ticker, SEED));
+    pub async fn ask(&self, stage: &Stage, function: &str, arguments: &Json) -> Result<Asked, String> {
+        let Stage { rights, facts } = stage;
+        let mut store = Store::new(&self.engine, State::new(rights, &self.ticker, SEED));
         store.limiter(|state| &mut state.allowance);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(meter::on_tick);
-        store.set_hostcall_fuel(super::one::ANSWER);
+        store.set_hostcall_fuel(if function == "retain" { retain::ANSWER } else { ANSWER });
         if self.counts {
             store.set_fuel(u64::MAX).map_err(|cause| cause.to_string())?;
         }
@@ -172,16 +192,19 @@ impl Rehearsal {
         let answer = match instance {
             Ok(instance) => {
                 let called = self.find(&instance, &mut store, function)?;
-                let arguments = arguments_of(&called, &store, function, arguments)?;
+                let values = arguments_of(&called, &store, function, arguments)?;
+                // Elsewhere there is no event, and so nothing to ask about.
+                let event = arguments.get("event").unwrap_or(&Json::Null);
+                store.data_mut().facts = (function == "admit").then(|| Facts::Author(Arc::new(facts.about(event))));
                 let mut results = vec![wasmtime::component::Val::Bool(false)];
-                let call = called.call_async(&mut store, &arguments, &mut results);
+                let call = called.call_async(&mut store, &values, &mut results);
                 patient(&rights.limits, call).await.map(|()| results.first().map_or(Json::Null, values::json))
             }
             Err(cause) => Err(cause),
         };
         let time = began.elapsed();
         let answer = answer.map_err(|cause| describe(&cause));
-        let answer = answer.and_then(|answer| refused(function, &answer).map(|()| answer));
+        let answer = answer.and_then(|answer| refused(function, arguments, &answer).map(|()| answer));
         let instructions = store.get_fuel().ok().filter(|_| self.counts).map(|left| u64::MAX - left);
         let state = store.data();
         let memory = state.allowance.taken(&rights.limits);

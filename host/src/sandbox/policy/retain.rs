@@ -12,13 +12,13 @@ use super::{
         tend::now,
     },
     Policies,
-    one::{Asking, Failed, Policy},
+    one::{Asking, Failed, Policy, Stake},
     said::Mask,
     session::BUDGET,
 };
 
 /// Bytes that the answer about 10,000 tags may take of the host.
-const ANSWER: usize = 8 << 20;
+pub const ANSWER: usize = 8 << 20;
 
 /// Bytes of a reason.
 const REASON: usize = 256;
@@ -43,12 +43,23 @@ impl Policy {
         let (answer, _) = self.end(asking, store, called)?;
         let mask = self.mask(asking);
         let departures = answer.map_err(|reason| self.fail(asking, &mask.sentence(&reason, REASON)))?;
-        let known: HashSet<&str> = tags.iter().map(|facts| facts.tag.as_str()).collect();
-        if let Some(stranger) = departures.iter().find(|gone| !known.contains(gone.tag.as_str())) {
-            return Err(self.fail(asking, &format!("guard departure: it was not asked about {:.128?}", stranger.tag)));
-        }
+        let (all, gone) =
+            (tags.iter().map(|facts| facts.tag.as_str()), departures.iter().map(|gone| gone.tag.as_str()));
+        strangers(all, gone).map_err(|wrong| self.fail(asking, &wrong))?;
         let said = |gone: Departure| Departure { reason: mask.sentence(&gone.reason, REASON), tag: gone.tag };
         Ok(departures.into_iter().map(said).collect())
+    }
+}
+
+/// That no other tags go than those that were asked about.
+pub fn strangers<'a>(
+    asked: impl Iterator<Item = &'a str>,
+    mut gone: impl Iterator<Item = &'a str>,
+) -> Result<(), String> {
+    let known: HashSet<&str> = asked.collect();
+    match gone.find(|tag| !known.contains(tag)) {
+        Some(stranger) => Err(format!("guard departure: it was not asked about {stranger:.128?}")),
+        None => Ok(()),
     }
 }
 
@@ -64,7 +75,8 @@ impl Policies {
         let mut departures = Vec::new();
         let mut gone: HashSet<String> = HashSet::new();
         for policy in &self.storage {
-            let answer = policy.retain(&self.unattended(&"retention"), repository, tags, since).await;
+            let request = format!("retention of {repository:.256?}");
+            let answer = policy.retain(&self.unattended(&request, Stake::Tags), repository, tags, since).await;
             for departure in answer.map_err(drop)? {
                 if gone.insert(departure.tag.clone()) {
                     departures.push(departure);
@@ -77,11 +89,11 @@ impl Policies {
     /// May this go, in a task?
     pub async fn admit_unattended(&self, event: &Event) -> Ruling {
         let mut left = BUDGET;
-        self.rule(&self.unattended(&"task"), None, event, &mut left).await.0
+        self.rule(&self.unattended(&"task", Stake::Removal), None, event, &mut left).await.0
     }
 
-    fn unattended<'a>(&'a self, request: &'a (dyn fmt::Display + Sync)) -> Asking<'a> {
+    fn unattended<'a>(&'a self, request: &'a (dyn fmt::Display + Sync), stake: Stake) -> Asking<'a> {
         static NOTHING: std::sync::LazyLock<Mask> = std::sync::LazyLock::new(Mask::default);
-        Asking { common: &self.common, request, credentials: &NOTHING }
+        Asking { common: &self.common, request, credentials: &NOTHING, stake }
     }
 }

@@ -10,7 +10,6 @@ use super::{
     super::{
         bindings::{AuthPolicy, StoragePolicy, files, identity, secrets, settings, storage_policy_types, types},
         engine::Ticker,
-        facts::About,
         imports::{self, Watched},
         limits::{Allowance, Limits},
         meter::{Meter, Metered},
@@ -18,6 +17,7 @@ use super::{
         preopen::Preopen,
         state,
     },
+    facts::Facts,
     said::Mask,
 };
 use crate::{
@@ -58,8 +58,8 @@ pub struct State {
     pub meter: Meter,
     pub allowance: Allowance,
     pub output: GuestOutput,
-    /// The event that it may ask about.
-    pub about: Option<Arc<About>>,
+    /// Who tells it facts, where there is an event that it may ask about.
+    pub facts: Option<Facts>,
     table: ResourceTable,
     seed: u128,
     wasi: Option<WasiCtx>,
@@ -76,7 +76,7 @@ impl State {
             meter: Meter::new(ticker, &rights.limits),
             allowance: Allowance::new(&rights.limits),
             output: GuestOutput::default(),
-            about: None,
+            facts: None,
             table,
             seed,
             wasi: None,

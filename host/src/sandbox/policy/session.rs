@@ -18,7 +18,7 @@ use super::{
     Policies,
     client::{self, Fingerprint},
     decisions::{Decided, Ground},
-    one::{Asking, Failed},
+    one::{Asking, Failed, Stake},
     question,
     said::Mask,
 };
@@ -441,7 +441,7 @@ impl Told {
 }
 
 fn asking<'a>(policies: &'a Policies, facts: &'a Facts, credentials: &'a Mask) -> Asking<'a> {
-    Asking { common: &policies.common, request: &facts.request_id, credentials }
+    Asking { common: &policies.common, request: &facts.request_id, credentials, stake: Stake::Request }
 }
 
 /// A request that asks without end is told that a policy failed.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     cli::Said,
     config::{self, Config, ModuleAt, PolicyModule},
-    sandbox::{self, LoadError, ModuleFile, PolicyOrigin, Rehearsal, Sandbox, Scene},
+    sandbox::{self, Asked, LoadError, ModuleFile, PolicyOrigin, PolicySource, Rehearsal, Sandbox, Scene},
     storage::{self, Directory, Grant},
 };
 
@@ -69,8 +69,8 @@ async fn policy(
     for policy in &uses {
         line(text, "granted", &format!("as the policy {}: {}", policy.name, granted(policy)))?;
         let source = policies::source(config, &Artifacts::default(), policy)?;
-        let scene =
-            Scene { settings: source.settings, grant: source.grant, secrets: source.secrets, limits: source.limits };
+        let PolicySource { settings, grant, secrets, limits, .. } = source;
+        let scene = Scene { settings, grant, secrets, facts: Arc::default(), limits };
         well &= asked(text, &rehearsal, scene, true).await?;
     }
     if uses.is_empty() {
@@ -78,7 +78,8 @@ async fn policy(
             if configured { "the configuration does not name it" } else { "no configuration was named (--config)" };
         line(text, "granted", &format!("nothing: {why}; 5s and 64 MiB for one question"))?;
         let limits = sandbox::Limits { time: Duration::from_secs(5), memory: 64 << 20, ..limits };
-        let scene = Scene { settings: Json::Null, grant: Grant::Nothing, secrets: Vec::new(), limits };
+        let scene =
+            Scene { settings: Json::Null, grant: Grant::Nothing, secrets: Vec::new(), facts: Arc::default(), limits };
         well = asked(text, &rehearsal, scene, false).await?;
     }
     Ok(well)
@@ -87,7 +88,8 @@ async fn policy(
 /// Whether it can work with what it has; without a configuration it may well
 /// say that it cannot.
 async fn asked(text: &mut String, rehearsal: &Rehearsal, scene: Scene, granted: bool) -> Result<bool, Box<dyn Error>> {
-    let asked = rehearsal.ask(scene, "check", &Json::Null).await?;
+    let stage = rehearsal.stage(scene);
+    let asked = rehearsal.ask(&stage, "check", &Json::Null).await?;
     let memory = asked.memory.div_ceil(1024);
     line(
         text,
@@ -96,7 +98,11 @@ async fn asked(text: &mut String, rehearsal: &Rehearsal, scene: Scene, granted: 
     )?;
     let (well, answer) = match &asked.answer {
         Ok(answer) => match answer.get("error").and_then(Json::as_str) {
-            Some(reason) => (false, format!("it cannot work: {}", reason.escape_debug())),
+            Some(reason) if granted => (false, format!("it cannot work: {}", reason.escape_debug())),
+            Some(reason) => {
+                let lacks = "it cannot work with nothing; a configuration may grant what it lacks (--config)";
+                (false, format!("{lacks}: {}", reason.escape_debug()))
+            }
             None => {
                 let warnings = answer.get("ok").and_then(Json::as_array).map_or(0, Vec::len);
                 (
@@ -112,9 +118,43 @@ async fn asked(text: &mut String, rehearsal: &Rehearsal, scene: Scene, granted: 
         Err(guard) => (false, format!("it fails: {}", asked.said.as_deref().unwrap_or(guard).escape_debug())),
     };
     line(text, "check", &answer)?;
+    // As at a start: only what can work says what it is about.
+    if well && rehearsal.functions().iter().any(|function| function == "concerns") {
+        return about(text, rehearsal, &rehearsal.ask(&stage, "concerns", &Json::Null).await?);
+    }
     // That settings are missing is no fault where there are none.
     let ended = asked.answer.is_err() && asked.said.is_none();
     Ok(well || (!granted && !ended))
+}
+
+/// Of what it is asked. False where it does not say: it would not be taken.
+fn about(text: &mut String, rehearsal: &Rehearsal, asked: &Asked) -> Result<bool, Box<dyn Error>> {
+    let keeps = rehearsal.functions().iter().any(|function| function == "retain");
+    let mut kinds: Vec<&str> = Vec::new();
+    match &asked.answer {
+        Err(guard) => {
+            let said = asked.said.as_deref().unwrap_or(guard).escape_debug();
+            line(text, "asked", &format!("it fails to say what it is about, and would be refused: {said}"))?;
+            return Ok(false);
+        }
+        Ok(answer) => {
+            for kind in answer.as_array().into_iter().flatten().filter_map(Json::as_str) {
+                // However often it says so: there are nine.
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+        }
+    }
+    if keeps {
+        kinds.push("which tags are kept");
+    }
+    let about = match kinds.as_slice() {
+        [] => "about nothing: it would never be asked".to_owned(),
+        kinds => format!("about {}", kinds.join(", ")),
+    };
+    line(text, "asked", &about)?;
+    Ok(true)
 }
 
 /// Loaded as at the start of a server, before an empty directory.

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     config,
-    sandbox::{Limits, Scene},
+    sandbox::{Given, Limits, Scene},
     storage::{Grant, Opener},
 };
 
@@ -21,7 +22,7 @@ use crate::{
 const LARGEST: u64 = 4 << 20;
 
 /// Keys of a case, or of all of them, beside the question.
-const SHARED: [&str; 4] = ["settings", "directory", "files", "secrets"];
+const SHARED: [&str; 5] = ["settings", "directory", "files", "secrets", "facts"];
 const OWN: [&str; 3] = ["name", "expect", "instructions"];
 
 /// All of a file.
@@ -45,16 +46,16 @@ pub struct Case {
     directory: Option<String>,
     files: Vec<(String, String)>,
     secrets: Vec<(String, String)>,
+    facts: Arc<Given>,
 }
 
 impl Cases {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
-        let failed = |cause: io::Error| format!("{name} cannot be read: {cause}");
-        let mut text = String::new();
-        File::open(path).map_err(failed)?.take(LARGEST).read_to_string(&mut text).map_err(failed)?;
-        let json = config::yaml(&name, &text).map_err(|error| error.to_string())?;
+        let text = String::from_utf8(read(path)?).map_err(|_| format!("{name} is no text"))?;
+        let mut json = config::yaml(&name, &text).map_err(|error| error.to_string())?;
+        take_in(&mut json, path.parent().unwrap_or(Path::new("."))).map_err(|cause| format!("{name}: {cause}"))?;
         Self::of(&json).map_err(|cause| format!("{name}: {cause}"))
     }
 
@@ -123,6 +124,7 @@ impl Case {
             directory,
             files,
             secrets: texts("secrets")?,
+            facts: Arc::new(get("facts").map_or_else(|| Ok(Given::default()), Given::read)?),
         })
     }
 
@@ -136,8 +138,40 @@ impl Case {
             None if self.files.is_empty() => Grant::Nothing,
             None => Grant::Files(self.files.iter().map(|(name, text)| (name.clone(), held(text.clone()))).collect()),
         };
-        Ok(Scene { settings: self.settings.clone(), grant, secrets: self.secrets.clone(), limits })
+        let (settings, secrets, facts) = (self.settings.clone(), self.secrets.clone(), Arc::clone(&self.facts));
+        Ok(Scene { settings, grant, secrets, facts, limits })
     }
+}
+
+/// All of a file that is not too large.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST.saturating_add(1)).read_to_end(&mut bytes));
+    match read {
+        Err(cause) => Err(format!("{} cannot be read: {cause}", path.display())),
+        Ok(size) if u64::try_from(size).is_ok_and(|size| size <= LARGEST) => Ok(bytes),
+        Ok(_) => Err(format!("{} is larger than {LARGEST} bytes", path.display())),
+    }
+}
+
+/// Puts the bytes of a file in the place of each `content: {file: PATH}`: a text
+/// where they are one.
+fn take_in(json: &mut Json, base: &Path) -> Result<(), String> {
+    let Json::Object(section) = json else {
+        return json.as_array_mut().into_iter().flatten().try_for_each(|item| take_in(item, base));
+    };
+    // What is the policy's own may have such names.
+    for (name, value) in section.iter_mut().filter(|(name, _)| !["settings", "expect"].contains(&name.as_str())) {
+        let file = value.as_object().filter(|file| name == "content" && file.len() == 1);
+        match file.and_then(|file| file.get("file")?.as_str()) {
+            Some(path) => {
+                *value = String::from_utf8(read(&base.join(path))?)
+                    .map_or_else(|bytes| bytes.into_bytes().into(), Json::String)
+            }
+            None => take_in(value, base)?,
+        }
+    }
+    Ok(())
 }
 
 /// A text as a file that lies nowhere.

@@ -34,7 +34,7 @@ pub async fn rehearse(test: &PolicyTest) -> Result<Said, Box<dyn Error>> {
         let directory = test.cases.parent().unwrap_or(Path::new("."));
         let scene =
             case.scene(directory, limits.clone()).map_err(|cause| format!("the case {:?}: {cause}", case.name))?;
-        let asked = rehearsal.ask(scene, &case.function, &case.arguments).await;
+        let asked = rehearsal.ask(&rehearsal.stage(scene), &case.function, &case.arguments).await;
         let asked = asked.map_err(|cause| format!("{}: the case {:?}: {cause}", test.cases.display(), case.name))?;
         let mut differs = compare::compare(&case.expect, &asked.answer);
         if let (Some(most), Some(taken)) = (case.instructions, asked.instructions)
