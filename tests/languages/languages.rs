@@ -39,6 +39,9 @@ fn proof(language: &Language) {
     storage.check("storage-policy");
     storage.rehearse();
     auth.rehearse();
+    let retention = language.build(directory.path(), "retention-policy");
+    retention.check("retention-policy");
+    retention.rehearse();
     decide(&storage, &auth);
     serve(&language.build(directory.path(), "registry"));
 }

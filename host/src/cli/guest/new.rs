@@ -30,6 +30,8 @@ pub enum WorldName {
     AuthPolicy,
     /// A rule about what may be stored.
     StoragePolicy,
+    /// A rule about which tags are kept.
+    RetentionPolicy,
     /// A registry, in place of the built-in one.
     Registry,
 }
@@ -54,6 +56,7 @@ impl WorldName {
         match self {
             Self::AuthPolicy => "auth-policy",
             Self::StoragePolicy => "storage-policy",
+            Self::RetentionPolicy => "retention-policy",
             Self::Registry => "registry",
         }
     }

@@ -15,6 +15,9 @@ macro_rules! sources {
         match $world {
             WorldName::StoragePolicy => include_str!(concat!("templates/", $directory, "/storage-policy.", $extension)),
             WorldName::AuthPolicy => include_str!(concat!("templates/", $directory, "/auth-policy.", $extension)),
+            WorldName::RetentionPolicy => {
+                include_str!(concat!("templates/", $directory, "/retention-policy.", $extension))
+            }
             WorldName::Registry => include_str!(concat!("templates/", $directory, "/registry.", $extension)),
         }
     };
@@ -64,6 +67,9 @@ pub fn files(name: &str, world: WorldName, lang: Language) -> Vec<(PathBuf, Stri
     match world {
         WorldName::StoragePolicy => add("cases.yaml", include_str!("templates/storage-policy.cases.yaml").to_owned()),
         WorldName::AuthPolicy => add("cases.yaml", include_str!("templates/auth-policy.cases.yaml").to_owned()),
+        WorldName::RetentionPolicy => {
+            add("cases.yaml", include_str!("templates/retention-policy.cases.yaml").to_owned());
+        }
         WorldName::Registry => {}
     }
     let readme = match world {
@@ -112,9 +118,17 @@ fn fill(text: &str, name: &str, world: WorldName, lang: Language) -> String {
     let settings = match world {
         WorldName::StoragePolicy => "{refused: [latest]}",
         WorldName::AuthPolicy => "{writers: [127.0.0.1]}",
+        WorldName::RetentionPolicy => "{kept: [latest], days: 30}",
         WorldName::Registry => "{}",
     };
+    let fails = match world {
+        WorldName::RetentionPolicy => {
+            "It is asked by `skerry retain [--dry-run]`, and by the schedule\n`storage.maintenance.retention`; where it fails, no tag of that repository goes, and the log\nsays why."
+        }
+        _ => "What fails denies with 503, and the log says why.",
+    };
     [
+        ("{{fails}}", fails),
         ("{{name}}", name),
         ("{{world}}", world.name()),
         ("{{world_ident}}", &world.name().replace('-', "_")),
