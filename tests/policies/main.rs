@@ -11,6 +11,9 @@ mod distribution;
 mod facts;
 mod host;
 mod hostile;
+#[path = "../sandbox/modules.rs"]
+#[allow(dead_code, reason = "of the tests of the sandbox, not all are asked for here")]
+mod modules;
 mod names;
 mod pulls;
 mod quota;
@@ -21,4 +24,5 @@ mod rules;
 mod signatures;
 mod staged;
 mod storage;
+mod sweepers;
 mod tokens;

@@ -14,7 +14,7 @@ use skerry_tests::{
 
 use super::host::Host;
 
-fn tags(client: &Client, name: &str) -> Vec<String> {
+pub fn tags(client: &Client, name: &str) -> Vec<String> {
     let list = client.get(&format!("/v2/{name}/tags/list")).expect(200).json();
     list["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
 }
