@@ -155,6 +155,16 @@ impl Registry {
         &mut self.service
     }
 
+    /// Changes its configuration, for the next start or SIGHUP: this text
+    /// wherever it stands.
+    #[track_caller]
+    pub fn configure(&self, from: &str, to: &str) {
+        let file = self.directory.path().join("config.yml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from} in {text}");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    }
+
     /// Sends the process a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         self.service.signal(signal);

@@ -72,6 +72,11 @@ impl Host {
         Self { registry: Registry::start(Options { more, ..Options::default() }), files }
     }
 
+    /// One of another configuration, with such files.
+    pub fn over(files: TempDir, options: Options) -> Self {
+        Self { registry: Registry::start(options), files }
+    }
+
     pub fn file(&self, name: &str) -> PathBuf {
         self.files.path().join(name)
     }

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use rustix::process::Signal;
@@ -17,15 +17,20 @@ use super::host::{Host, policies, registries};
 /// Swaps in all.
 const SWAPS: usize = 50;
 
-#[test]
-fn fifty_swaps_under_load_fail_no_request() {
-    let mut host = Host::start();
-    let image = host.image();
-    let over = Arc::new(AtomicBool::new(false));
-    let pushed = Arc::new(AtomicU64::new(0));
-    let readers: Vec<_> = (0..3)
-        .map(|_| {
-            let (client, over, image) = (host.user("ann"), Arc::clone(&over), image.clone());
+/// Pulls, denials and pushes that go on until it ends: each as it should be,
+/// whichever modules are in force.
+pub struct Load {
+    over: Arc<AtomicBool>,
+    pushed: Arc<AtomicU64>,
+    readers: Vec<JoinHandle<BTreeSet<String>>>,
+    pushers: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    pub fn begin(host: &Host, image: &[u8]) -> Self {
+        let (over, pushed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let readers = (0..3).map(|_| {
+            let (client, over, image) = (host.user("ann"), Arc::clone(&over), image.to_vec());
             thread::spawn(move || {
                 let mut seen = BTreeSet::new();
                 while !over.load(Ordering::Relaxed) {
@@ -37,10 +42,8 @@ fn fifty_swaps_under_load_fail_no_request() {
                 }
                 seen
             })
-        })
-        .collect();
-    let pushers: Vec<_> = (0..2_u64)
-        .map(|n| {
+        });
+        let pushers = (0..2_u64).map(|n| {
             let (client, over, pushed) = (host.user("ann"), Arc::clone(&over), Arc::clone(&pushed));
             thread::spawn(move || {
                 let name = format!("ann/pushed-{n}");
@@ -53,17 +56,27 @@ fn fifty_swaps_under_load_fail_no_request() {
                     pushed.fetch_add(1, Ordering::Relaxed);
                 }
             })
-        })
-        .collect();
-    swaps(&mut host);
-    over.store(true, Ordering::Relaxed);
-    pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
-    for reader in readers {
-        let seen = reader.join().unwrap();
-        let seen: Vec<_> = seen.iter().map(String::as_str).collect();
-        assert_eq!(seen, ["ann is not bob", "ann not is bob", "registry/2.0", "registry/2.1"]);
+        });
+        let (readers, pushers) = (readers.collect(), pushers.collect());
+        Self { over, pushed, readers, pushers }
     }
-    assert!(pushed.load(Ordering::Relaxed) > 2);
+
+    /// Who answered, and in which words the policies denied, in order.
+    pub fn end(self) -> Vec<String> {
+        self.over.store(true, Ordering::Relaxed);
+        self.pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        let seen = self.readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<BTreeSet<_>>();
+        assert!(self.pushed.load(Ordering::Relaxed) > 2);
+        seen.into_iter().collect()
+    }
+}
+
+#[test]
+fn fifty_swaps_under_load_fail_no_request() {
+    let mut host = Host::start();
+    let load = Load::begin(&host, &host.image());
+    swaps(&mut host);
+    assert_eq!(load.end(), ["ann is not bob", "ann not is bob", "registry/2.0", "registry/2.1"]);
     assert_eq!(host.lines("\"level\":\"error\""), 0);
 }
 

@@ -7,3 +7,7 @@ mod broken;
 mod endpoint;
 mod host;
 mod load;
+#[path = "../sandbox/modules.rs"]
+#[allow(dead_code, reason = "of the tests of the sandbox, not all are asked for here")]
+mod modules;
+mod pins;

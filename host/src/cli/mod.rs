@@ -33,7 +33,7 @@ pub use self::{
         CompileApart, GuestCheck, GuestCommand, GuestCompile, GuestNew, GuestPull, GuestPush, Language, Way, WorldName,
     },
     htpasswd::Htpasswd,
-    plan::{FirstRun, Plan, PlanError, plan},
+    plan::{FirstRun, Plan, PlanError, Reread, plan},
     policy::{PolicyCommand, PolicyTest},
     retain::{Retain, RetainArgs},
     tls::{CheckArgs, TlsCommand, TrustArgs},

@@ -4,6 +4,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -31,6 +32,30 @@ pub struct Plan {
     pub source: String,
     /// Set where nothing was configured.
     pub first_run: Option<FirstRun>,
+    /// Reads the configuration again, as it is then.
+    pub reread: Reread,
+}
+
+/// Reads the configuration of a plan again: the same file, flags and
+/// environment.
+#[derive(Clone)]
+pub struct Reread(Arc<dyn Fn() -> Result<(Config, Vec<Warning>), ConfigError> + Send + Sync>);
+
+impl Reread {
+    /// What it says now.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(&self) -> Result<(Config, Vec<Warning>), ConfigError> {
+        (self.0)()
+    }
+}
+
+/// Without arguments and environment: they hold secrets.
+impl fmt::Debug for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reread")
+    }
 }
 
 /// Certificates, and where they came from: for renewals.
@@ -104,7 +129,11 @@ pub fn plan(args: &Serve, ambient: &Ambient, now: SystemTime) -> Result<Plan, Pl
         warnings.extend(loaded.warnings.iter().map(|message| Warning { at: at.clone(), message: message.clone() }));
     }
     let source = name.unwrap_or_else(|| if first { "none: first run".to_owned() } else { "environment".to_owned() });
-    Ok(Plan { config, warnings, tls, source, first_run })
+    let (args, ambient) = (args.clone(), ambient.clone());
+    let reread = Reread(Arc::new(move || {
+        effective(&args, &ambient).map(|Effective { config, warnings, .. }| (config, warnings))
+    }));
+    Ok(Plan { config, warnings, tls, source, first_run, reread })
 }
 
 /// For `config check`: as `serve` would see it, and nothing is made.

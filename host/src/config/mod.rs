@@ -12,6 +12,7 @@ mod address;
 mod admin;
 mod bounds;
 mod check;
+mod differs;
 mod emit;
 mod environment;
 mod json;

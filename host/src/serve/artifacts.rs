@@ -35,11 +35,7 @@ pub struct Artifacts(HashMap<String, Bytes>);
 impl Artifacts {
     /// Gets all that the configuration names and that is not a file.
     pub async fn of(config: &Config, storage: &Arc<Directory>) -> Result<Self, ServeError> {
-        let policies = config.policies.iter().filter_map(|policy| match &policy.module {
-            PolicyModule::Artifact(name) => Some(name),
-            PolicyModule::BuiltIn(_) | PolicyModule::File(_) => None,
-        });
-        Self::gather(config, storage, registry(config).chain(policies)).await
+        Self::gather(config, storage, named(config)).await
     }
 
     /// The same, of the registry module alone.
@@ -47,12 +43,33 @@ impl Artifacts {
         Self::gather(config, storage, registry(config)).await
     }
 
+    /// Those alone that a configuration names.
+    pub fn only(&self, config: &Config) -> Self {
+        let has = |name: &String| Some((name.clone(), self.0.get(name)?.clone()));
+        Self(named(config).filter_map(has).collect())
+    }
+
+    /// These, and what another configuration names beside them.
+    pub async fn and(&self, config: &Config, storage: &Arc<Directory>) -> Result<Self, ServeError> {
+        let known = Self(self.0.clone());
+        known.with(config, storage, named(config)).await
+    }
+
     async fn gather(
         config: &Config,
         storage: &Arc<Directory>,
         names: impl Iterator<Item = &String>,
     ) -> Result<Self, ServeError> {
-        let mut artifacts = Self::default();
+        Self::default().with(config, storage, names).await
+    }
+
+    async fn with(
+        self,
+        config: &Config,
+        storage: &Arc<Directory>,
+        names: impl Iterator<Item = &String>,
+    ) -> Result<Self, ServeError> {
+        let mut artifacts = self;
         for name in names {
             if !artifacts.0.contains_key(name) {
                 let module = get(config, storage, name).await;
@@ -69,6 +86,14 @@ impl Artifacts {
         let bytes = self.0.get(name).map(|bytes| bytes.to_vec()).unwrap_or_default();
         ModuleFile { pinned: Vec::new(), ..map::module_file(config, Path::new(name), bytes) }
     }
+}
+
+fn named(config: &Config) -> impl Iterator<Item = &String> {
+    let policies = config.policies.iter().filter_map(|policy| match &policy.module {
+        PolicyModule::Artifact(name) => Some(name),
+        PolicyModule::BuiltIn(_) | PolicyModule::File(_) => None,
+    });
+    registry(config).chain(policies)
 }
 
 fn registry(config: &Config) -> impl Iterator<Item = &String> {

@@ -179,7 +179,7 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     uses::load(&storage, &sandbox).await;
     let keeping = uses::keep(&storage, &sandbox);
     let metrics = Arc::new(Metrics::new());
-    let modules = Modules::new(config.clone(), Arc::clone(&sandbox), known, &metrics);
+    let modules = Modules::new(config.clone(), plan.reread.clone(), (&sandbox, &storage), known, &metrics);
     meters::register(&metrics, &sandbox, &storage);
     let health = Health::new();
     health::watch(config, &health, &storage);
@@ -227,7 +227,8 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
 }
 
 /// SIGHUP says that something outside has changed: nothing is relied on that
-/// was remembered, and modules are loaded anew, with their secrets. (A first
+/// was remembered, the configuration is read again, and modules are loaded
+/// anew, with their secrets. (A first
 /// run ends by it: see `tls::Reloads`.) A changed file of a module is noticed
 /// without it. It ends with what is returned.
 fn follow(plan: &Plan, modules: &Arc<Modules>) -> Result<JoinSet<()>, ServeError> {

@@ -4,7 +4,10 @@
 //! What is new is loaded beside the old, checked, and switched in between two
 //! requests; what cannot be used changes nothing. It comes from three sides: a
 //! file that the configuration names has changed ([`watch`]), SIGHUP, or the
-//! admin endpoint (`serve/admin.rs`). A module that the endpoint put there is
+//! admin endpoint (`serve/admin.rs`). The latter two read the configuration
+//! again: what it says of modules and policies is in force then, and the rest
+//! takes a restart. A configuration that has changed is not read unless it is
+//! asked for: half of one is a whole one with fewer rules. A module that the endpoint put there is
 //! kept in memory: it goes with the next restart, the next reload, or when the
 //! file changes in whose place it is.
 
@@ -14,7 +17,7 @@ mod watch;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use tokio::{sync::Mutex, task::block_in_place};
@@ -26,10 +29,11 @@ pub use self::{
 };
 use super::{ServeError, artifacts::Artifacts, map, policies};
 use crate::{
+    cli::Reread,
     config::{Config, ModuleAt, PolicyModule},
     metrics::{Counter, Metrics},
     sandbox::{LoadError, ModuleFile, PolicyOrigin, PolicySource, Sandbox, StartError},
-    storage::{Algorithm, Digest},
+    storage::{Algorithm, Digest, Directory},
 };
 
 /// What is read at the start: modules, and how they are described.
@@ -94,17 +98,27 @@ pub fn registry(config: &Config, artifacts: &Artifacts) -> Result<Option<ModuleF
     Ok(Some(map::module_file(config, path, bytes)))
 }
 
+/// Sections of the configuration that a reload puts in force.
+const RELOADED: [&str; 5] = ["policies", "auth", "sandbox.registry", "sandbox.oci", "sandbox.precompiled"];
+
 /// Who changes modules.
 pub struct Modules {
-    config: Config,
+    now: RwLock<Arc<Now>>,
+    reread: Reread,
     sandbox: Arc<Sandbox>,
+    storage: Arc<Directory>,
     stamps: Stamps,
-    /// They are pinned, and stay what they were at the start.
-    artifacts: Arc<Artifacts>,
     /// Held while one is changed: one change at a time.
     state: Mutex<State>,
     taken: Arc<Counter>,
     refused: Arc<Counter>,
+}
+
+/// What is in force.
+struct Now {
+    config: Config,
+    /// All that it names.
+    artifacts: Arc<Artifacts>,
 }
 
 struct State {
@@ -115,7 +129,13 @@ struct State {
 
 impl Modules {
     /// Begins with what was read, and is in force.
-    pub fn new(config: Config, sandbox: Arc<Sandbox>, known: Known, metrics: &Metrics) -> Arc<Self> {
+    pub fn new(
+        config: Config,
+        reread: Reread,
+        (sandbox, storage): (&Arc<Sandbox>, &Arc<Directory>),
+        known: Known,
+        metrics: &Metrics,
+    ) -> Arc<Self> {
         let counter = |result| {
             metrics.counter(
                 "skerry_module_changes_total",
@@ -125,10 +145,11 @@ impl Modules {
         };
         let state = Mutex::new(State { status: known.status, posted: BTreeMap::new() });
         Arc::new(Self {
-            config,
-            sandbox,
+            now: RwLock::new(Arc::new(Now { config, artifacts: known.artifacts })),
+            reread,
+            sandbox: Arc::clone(sandbox),
+            storage: Arc::clone(storage),
             stamps: known.stamps,
-            artifacts: known.artifacts,
             state,
             taken: counter("taken"),
             refused: counter("refused"),
@@ -148,51 +169,91 @@ impl Modules {
 
     /// Files that the configuration names modules by.
     pub fn files(&self) -> Vec<PathBuf> {
-        files(&self.config)
+        files(&self.now().config)
     }
 
-    /// Reads everything anew, and goes back to what the configuration names.
+    fn now(&self) -> Arc<Now> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads everything anew, the configuration first, and goes back to what
+    /// that names.
     ///
     /// # Errors
     /// A sentence about each part that stays as it was.
     pub async fn reload(&self, by: &str) -> Result<(), Vec<String>> {
         self.sandbox.forget();
         let mut state = self.state.lock().await;
-        block_in_place(|| self.stamps.note(&self.files()));
+        let now = self.now();
+        let fresh = match self.read_again(&now, by).await {
+            Ok(fresh) => fresh,
+            Err(cause) => return Err(vec![self.refuse("all modules and policies stay as they were", &cause, by)]),
+        };
+        block_in_place(|| self.stamps.note(&files(&fresh.config)));
+        let mut next = now.config.clone();
         let mut wrong = Vec::new();
-        if self.config.sandbox.registry.is_some() || state.status.registry.origin == Origin::Posted {
-            wrong.extend(
-                self.take_registry(&mut state, block_in_place(|| registry(&self.config, &self.artifacts)), by)
-                    .await
-                    .err(),
-            );
-        }
-        if !self.config.policies.is_empty() {
-            let posted = std::mem::take(&mut state.posted);
-            if let Err(sentence) = self.take_policies(&mut state, by).await {
-                state.posted = posted;
-                wrong.push(sentence);
+        let named = |now: &Now| now.config.sandbox.registry.is_some();
+        if named(&fresh) || named(&now) || state.status.registry.origin == Origin::Posted {
+            let file = block_in_place(|| registry(&fresh.config, &fresh.artifacts));
+            match self.take_registry(&mut state, file, by).await {
+                Ok(()) => next.sandbox.registry = fresh.config.sandbox.registry.clone(),
+                Err(sentence) => wrong.push(sentence),
             }
         }
+        if !fresh.config.policies.is_empty() || !now.config.policies.is_empty() {
+            let posted = std::mem::take(&mut state.posted);
+            match self.take_policies(&mut state, &fresh, by).await {
+                Ok(()) => next.policies.clone_from(&fresh.config.policies),
+                Err(sentence) => {
+                    state.posted = posted;
+                    wrong.push(sentence);
+                }
+            }
+        }
+        next.sandbox.oci = fresh.config.sandbox.oci.clone();
+        next.sandbox.precompiled.clone_from(&fresh.config.sandbox.precompiled);
+        let artifacts = Arc::new(fresh.artifacts.only(&next));
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Now { config: next, artifacts });
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    /// The configuration as it is now, as far as it takes no restart; and what
+    /// it names from registries, with what is in force.
+    async fn read_again(&self, now: &Now, by: &str) -> Result<Now, String> {
+        let (read, warnings) = block_in_place(|| self.reread.read()).map_err(|error| error.to_string())?;
+        for warning in warnings {
+            tracing::warn!(by, "{warning}");
+        }
+        let restart = now.config.differs(&read, &RELOADED);
+        if !restart.is_empty() {
+            tracing::warn!(by, keys = restart.join(" "), "the configuration has changed in what takes a restart");
+        }
+        let mut config = now.config.clone();
+        config.policies = read.policies;
+        config.sandbox.registry = read.sandbox.registry;
+        config.sandbox.oci = read.sandbox.oci;
+        config.sandbox.precompiled = read.sandbox.precompiled;
+        let artifacts = now.artifacts.and(&config, &self.storage).await.map_err(|error| error.to_string())?;
+        Ok(Now { config, artifacts: Arc::new(artifacts) })
     }
 
     /// Takes what has changed of these files.
     pub async fn changed(&self, files: &[PathBuf]) {
         const BY: &str = "its file has changed";
         let mut state = self.state.lock().await;
-        if matches!(&self.config.sandbox.registry, Some(ModuleAt::File(path)) if files.contains(path)) {
+        let now = self.now();
+        if matches!(&now.config.sandbox.registry, Some(ModuleAt::File(path)) if files.contains(path)) {
             // What is wrong is in the log.
-            let _ =
-                self.take_registry(&mut state, block_in_place(|| registry(&self.config, &self.artifacts)), BY).await;
+            let file = block_in_place(|| registry(&now.config, &now.artifacts));
+            let _ = self.take_registry(&mut state, file, BY).await;
         }
         let of_changed = |module: &PolicyModule| matches!(module, PolicyModule::File(path) if files.contains(path));
-        let names = self.config.policies.iter().filter(|policy| of_changed(&policy.module));
+        let names = now.config.policies.iter().filter(|policy| of_changed(&policy.module));
         let names: Vec<_> = names.map(|policy| policy.name.clone()).collect();
-        if !names.is_empty() && block_in_place(|| self.differs(&state, &names)) {
+        if !names.is_empty() && block_in_place(|| differs(&now.config, &state, &names)) {
             let posted = state.posted.clone();
             state.posted.retain(|name, _| !names.contains(name));
-            if self.take_policies(&mut state, BY).await.is_err() {
+            if self.take_policies(&mut state, &now, BY).await.is_err() {
                 state.posted = posted;
             }
         }
@@ -214,12 +275,13 @@ impl Modules {
     /// # Errors
     /// Why it cannot be used; nothing where there is no such policy.
     pub async fn swap_policy(&self, name: &str, bytes: Vec<u8>, by: &str) -> Result<InForce, Option<String>> {
-        if !self.config.policies.iter().any(|policy| policy.name == name) {
+        let now = self.now();
+        if !now.config.policies.iter().any(|policy| policy.name == name) {
             return Err(None);
         }
         let mut state = self.state.lock().await;
         let before = state.posted.insert(name.to_owned(), bytes);
-        if let Err(sentence) = self.take_policies(&mut state, by).await {
+        if let Err(sentence) = self.take_policies(&mut state, &now, by).await {
             match before {
                 Some(bytes) => state.posted.insert(name.to_owned(), bytes),
                 None => state.posted.remove(name),
@@ -230,7 +292,7 @@ impl Modules {
     }
 
     fn posted(&self, bytes: Vec<u8>) -> ModuleFile {
-        map::module_file(&self.config, Path::new("that was posted"), bytes)
+        map::module_file(&self.now().config, Path::new("that was posted"), bytes)
     }
 
     async fn take_registry(
@@ -273,8 +335,8 @@ impl Modules {
     }
 
     /// Loads all policies anew: each from its file, or as it was posted.
-    async fn take_policies(&self, state: &mut State, by: &str) -> Result<(), String> {
-        let read = block_in_place(|| policies::sources(&self.config, &self.artifacts)).map(|mut sources| {
+    async fn take_policies(&self, state: &mut State, now: &Now, by: &str) -> Result<(), String> {
+        let read = block_in_place(|| policies::sources(&now.config, &now.artifacts)).map(|mut sources| {
             for source in &mut sources {
                 if let Some(bytes) = state.posted.get(&source.name) {
                     source.module = PolicyOrigin::File(self.posted(bytes.clone()));
@@ -309,20 +371,20 @@ impl Modules {
         }
     }
 
-    /// Whether one of these policies' files holds something else than what is
-    /// in force. One that cannot be read does: then that is said.
-    fn differs(&self, state: &State, names: &[String]) -> bool {
-        self.config.policies.iter().filter(|policy| names.contains(&policy.name)).any(|policy| {
-            let PolicyModule::File(path) = &policy.module else { return false };
-            let digest = map::module(path).ok().map(|bytes| Digest::of(Algorithm::Sha256, &bytes).to_string());
-            let old = state.status.policies.iter().find(|old| old.name == policy.name);
-            digest.is_none() || old.is_none_or(|old| old.sha256 != digest)
-        })
-    }
-
     fn refuse(&self, what: &str, cause: &str, by: &str) -> String {
         self.refused.inc();
         tracing::error!(cause, by, "{what}");
         format!("{what}: {cause}")
     }
+}
+
+/// Whether one of these policies' files holds something else than what is in
+/// force. One that cannot be read does: then that is said.
+fn differs(config: &Config, state: &State, names: &[String]) -> bool {
+    config.policies.iter().filter(|policy| names.contains(&policy.name)).any(|policy| {
+        let PolicyModule::File(path) = &policy.module else { return false };
+        let digest = map::module(path).ok().map(|bytes| Digest::of(Algorithm::Sha256, &bytes).to_string());
+        let old = state.status.policies.iter().find(|old| old.name == policy.name);
+        digest.is_none() || old.is_none_or(|old| old.sha256 != digest)
+    })
 }

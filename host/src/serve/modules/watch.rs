@@ -20,17 +20,21 @@ use super::Modules;
 /// the same once more: who writes it in place may not be done.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Looks after the files that the configuration names, for ever; at once done
-/// where there are none.
+/// Looks after the files that the configuration names, for ever: after a
+/// reload, they may be others.
 pub async fn watch(modules: Arc<Modules>) {
-    let mut files: Vec<_> = modules.files().into_iter().map(|path| Watched { path, last: None }).collect();
-    if files.is_empty() {
-        return;
-    }
+    let mut files: Vec<Watched> = Vec::new();
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let named = modules.files();
+        files.retain(|file| named.contains(&file.path));
+        let known: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+        files.extend(named.into_iter().filter(|path| !known.contains(path)).map(|path| Watched { path, last: None }));
+        if files.is_empty() {
+            continue;
+        }
         // A disk or a network behind the files may be slow.
         let of = Arc::clone(&modules);
         let looked = spawn_blocking(move || {
