@@ -164,6 +164,27 @@ fn host_and_guests_do_not_know_each_other() {
     }
 }
 
+/// Native code is made of bytes that were verified just before, in one place;
+/// and a panic ends one request, not the process.
+#[test]
+fn compiled_code_has_one_door_and_panics_unwind() {
+    let host = workspace().join("host/src");
+    let loads = |file: &PathBuf| {
+        let code = code(file);
+        ["Component::deserialize", "Module::deserialize", "from_trusted_file"].iter().any(|way| code.contains(way))
+    };
+    let doors: Vec<_> = sources(&host).into_iter().filter(loads).collect();
+    let doors: Vec<_> = doors.iter().map(|file| file.strip_prefix(&host).unwrap().to_str().unwrap()).collect();
+    assert_eq!(doors, ["sandbox/module.rs"]);
+    // What lies in a file may be another thing by then.
+    assert!(!code(&host.join(doors[0])).contains("deserialize_file"));
+    let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+    for profile in manifest.split("\n[profile.").skip(1).filter(|profile| profile.contains("panic = \"abort\"")) {
+        // Guests trap either way.
+        assert!(profile.starts_with("guest]"), "{profile}");
+    }
+}
+
 /// What the host must not know: names that belong to the registry.
 #[test]
 fn the_host_knows_no_route() {
