@@ -8,7 +8,7 @@ pub const USAGE: &str = "\
 cargo bench --workspace --bench peers -- [OPTIONS]
 
   --only NAME…       workloads whose name contains one of these
-  --servers NAME…    these servers: skerry computed twin nginx registry3 registry2
+  --servers NAME…    these servers: skerry computed twin guarded asked nginx registry3 registry2
   --without NAME…    go on without a server that is not installed
   --rounds N         samples of each (3)
   --quick            small and short: it shows that all works, not how fast

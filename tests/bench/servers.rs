@@ -27,6 +27,10 @@ pub enum Who {
     Computed,
     /// The same host with the same routing as native code.
     Twin,
+    /// With a chain of three policies, whose decisions are kept.
+    Guarded,
+    /// With that chain, each of whose policies is asked each time.
+    Asked,
     Nginx,
     /// registry 3.1.2.
     Registry3,
@@ -35,8 +39,23 @@ pub enum Who {
 }
 
 impl Who {
-    pub const ALL: [Self; 6] =
+    pub const ALL: [Self; 8] = [
+        Self::Skerry,
+        Self::Computed,
+        Self::Twin,
+        Self::Guarded,
+        Self::Asked,
+        Self::Nginx,
+        Self::Registry3,
+        Self::Registry2,
+    ];
+
+    /// Those that let everybody do everything.
+    pub const OPEN: [Self; 6] =
         [Self::Skerry, Self::Computed, Self::Twin, Self::Nginx, Self::Registry3, Self::Registry2];
+
+    /// Those that are ours.
+    pub const OURS: [Self; 5] = [Self::Skerry, Self::Computed, Self::Twin, Self::Guarded, Self::Asked];
 
     /// What it is called in options and results.
     pub const fn name(self) -> &'static str {
@@ -44,6 +63,8 @@ impl Who {
             Self::Skerry => "skerry",
             Self::Computed => "computed",
             Self::Twin => "twin",
+            Self::Guarded => "guarded",
+            Self::Asked => "asked",
             Self::Nginx => "nginx",
             Self::Registry3 => "registry3",
             Self::Registry2 => "registry2",
@@ -56,6 +77,8 @@ impl Who {
             Self::Skerry => "Skerry",
             Self::Computed => "Skerry, each computed",
             Self::Twin => "native twin",
+            Self::Guarded => "Skerry, three policies",
+            Self::Asked => "Skerry, three policies asked each time",
             Self::Nginx => "nginx",
             Self::Registry3 => "registry 3.1",
             Self::Registry2 => "docker-registry 2.8",
@@ -74,7 +97,7 @@ impl Who {
     /// Its program, and how it comes onto a machine where it is not.
     fn program(self) -> Result<PathBuf, String> {
         let (program, how) = match self {
-            Self::Skerry | Self::Computed => return Ok(binary::skerry().to_owned()),
+            Self::Skerry | Self::Computed | Self::Guarded | Self::Asked => return Ok(binary::skerry().to_owned()),
             Self::Twin => return Ok(std::env::current_exe().unwrap()),
             Self::Nginx => ("nginx", "apt-get install nginx"),
             Self::Registry3 => (
@@ -240,8 +263,21 @@ fn registry(who: Who, address: SocketAddr, ground: &Ground) -> String {
         Who::Registry2 | Who::Registry3 => "  cache:\n    blobdescriptor: inmemory\n",
         _ => "",
     };
+    // Anonymous clients pull from one directory; nobody else does anything.
+    let policy = |name: &str, lifetime: &str| {
+        format!(
+            "- module: access\n  name: {name}\n{lifetime}  settings: {{ask: false, rules: [{{repositories: ['bench/**'], anonymous: \
+             true, actions: [pull]}}]}}\n"
+        )
+    };
+    let chain = |lifetime: &str| ["one", "two", "three"].map(|name| policy(name, lifetime)).concat();
+    let policies = match who {
+        Who::Guarded => format!("policies:\n{}", chain("")),
+        Who::Asked => format!("policies:\n{}", chain("  lifetime: 0s\n")),
+        _ => String::new(),
+    };
     format!(
-        "version: 0.1\nstorage:\n{cache}  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n  secret: \
+        "version: 0.1\n{policies}storage:\n{cache}  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n  secret: \
          not-a-secret\n  tls:\n    certificate: {}\n    key: {}\n",
         ground.volume.display(),
         ground.trust.certificate.display(),

@@ -468,6 +468,9 @@ pub struct Policy {
     pub secrets: Vec<(String, Secret)>,
     /// Whether it counts as one with no opinion when it fails.
     pub lenient: bool,
+    /// How long what it decided is relied on at the most, and for no other
+    /// request where it is zero; as long as it says where nothing is said.
+    pub lifetime: Option<Duration>,
     /// Of its own computing for one question.
     pub time: Duration,
     /// Bytes of one instance's memory.

@@ -156,6 +156,7 @@ impl Reader<'_> {
             preopen,
             secrets: self.secrets(item),
             lenient: text("on_failure").eq_ignore_ascii_case("allow"),
+            lifetime: item.get("lifetime").and_then(Node::text).and_then(|text| scalar::duration(text).ok()),
             time,
             memory,
         })
@@ -272,6 +273,7 @@ fn built_in(name: &str, settings: Json) -> Policy {
         preopen: None,
         secrets: Vec::new(),
         lenient: false,
+        lifetime: None,
         time: TIME,
         memory: MEMORY,
     }

@@ -199,6 +199,7 @@ const POLICY: &[Field] = &[
     ours("preopen", Kind::Choice(PREOPEN)),
     ours("secrets", Kind::Map(&Kind::Granted)),
     ours("on_failure", Kind::Choice(&["deny", "allow"])),
+    ours("lifetime", Kind::Duration),
     ours("limits", Kind::Section(&[ours("time", Kind::Duration), ours("memory", Kind::Size)])),
 ];
 

@@ -675,7 +675,7 @@ fn client_certificates() {
 fn policies() {
     let config = loaded(
         &with(
-            "http: {tls: {certificate: /c, key: /k}}\nauth:\n  htpasswd: {realm: The Registry, path: /auth/users}\npolicies:\n  - module: access\n    settings: {rules: [{repositories: ['**'], anonymous: true}], n: 5}\n  - {name: mine, module: ./mine.wasm, world: storage, directory: /grant, on_failure: Allow, secrets: {key: hunter2, other: {file: /run/s}}, limits: {time: 1s, memory: 2MiB}}\n",
+            "http: {tls: {certificate: /c, key: /k}}\nauth:\n  htpasswd: {realm: The Registry, path: /auth/users}\npolicies:\n  - module: access\n    settings: {rules: [{repositories: ['**'], anonymous: true}], n: 5}\n  - {name: mine, module: ./mine.wasm, world: storage, directory: /grant, on_failure: Allow, lifetime: 2m, secrets: {key: hunter2, other: {file: /run/s}}, limits: {time: 1s, memory: 2MiB}}\n",
         ),
         &[],
     );
@@ -688,6 +688,7 @@ fn policies() {
     assert_eq!((access.time, access.memory, &access.grant), (Duration::from_secs(5), 64 << 20, &Grant::Nothing));
     assert_eq!((mine.name.as_str(), &mine.module), ("mine", &PolicyModule::File("./mine.wasm".into())));
     assert_eq!((mine.world, mine.lenient), (Some(World::Storage), true));
+    assert_eq!((access.lifetime, mine.lifetime), (None, Some(Duration::from_secs(120))));
     assert_eq!((mine.time, mine.memory), (Duration::from_secs(1), 2 << 20));
     let secrets = [("key".into(), Secret::Value("hunter2".into())), ("other".into(), Secret::File("/run/s".into()))];
     assert_eq!(mine.secrets, secrets);

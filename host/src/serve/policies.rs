@@ -50,6 +50,7 @@ pub fn source(config: &Config, artifacts: &Artifacts, policy: &Policy) -> Result
         grant: granted(policy)?,
         secrets: policy.secrets.iter().map(told).collect::<Result<_, ServeError>>()?,
         lenient: policy.lenient,
+        lifetime: policy.lifetime,
         limits: sandbox::Limits {
             time: policy.time,
             memory: usize::try_from(policy.memory).unwrap_or(usize::MAX),

@@ -37,7 +37,7 @@ pub fn workloads(sizes: &Sizes) -> Vec<Workload> {
     let registries = [Who::Skerry, Who::Computed, Who::Registry3, Who::Registry2];
     vec![
         Workload::shared(row("image-push", "push"), &registries, push),
-        Workload::shared(row("image-pull", "pull"), &Who::ALL, pull),
+        Workload::shared(row("image-pull", "pull"), &Who::OPEN, pull),
     ]
 }
 

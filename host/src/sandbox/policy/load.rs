@@ -1,6 +1,9 @@
 //! From what the operator configured to a policy that can be asked.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use serde_json::Value;
 use wasmtime::{Engine, component::Component};
@@ -47,6 +50,8 @@ pub struct Source {
     pub secrets: Vec<(String, String)>,
     /// Whether it counts as one with no opinion when it fails.
     pub lenient: bool,
+    /// How long what it decided is relied on at the most.
+    pub lifetime: Option<Duration>,
     /// What one question may use of the sandbox.
     pub limits: Limits,
 }
@@ -82,7 +87,7 @@ pub fn built_in() -> impl Iterator<Item = &'static str> {
 
 /// Loads one, and sees that it starts.
 pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> {
-    let Source { name, module: origin, world, settings, grant, preopen, secrets, lenient, limits } = source;
+    let Source { name, module: origin, world, settings, grant, preopen, secrets, lenient, lifetime, limits } = source;
     let (component, path) = component(&common.engine, origin, Purpose::Serve)?;
     let exports = |export: &str| component.get_export_index(None, export).is_some();
     let wrong = |cause: String| LoadError::Policy { name: name.clone(), path: path.clone(), cause };
@@ -133,7 +138,8 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
     let instances = Instances::new(&limits, u32::MAX);
     let rights = Arc::new(Rights { name: name.clone(), grant, preopen, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut policy = Policy { rights, pre, keeper, concerns: Concerns::default(), instances, lenient, asked, failed };
+    let mut policy =
+        Policy { rights, pre, keeper, concerns: Concerns::default(), instances, lenient, lifetime, asked, failed };
     let asking = Asking { common, request: &"start", credentials: &Mask::default(), stake: Stake::Request };
     let started = policy.prove(&asking).await;
     let cannot = |cause| wrong(format!("cannot work: {cause}"));

@@ -71,6 +71,8 @@ pub struct Policy {
     pub instances: Instances,
     /// `on_failure: allow`.
     pub lenient: bool,
+    /// How long what it decided is relied on at the most, whatever it says.
+    pub lifetime: Option<Duration>,
     pub asked: AtomicU64,
     pub failed: AtomicU64,
 }
@@ -164,7 +166,13 @@ impl Policy {
             }
             auth::Identity::Challenge => None,
         };
-        Ok((identity, Ground::of(since, lifetime, files)))
+        Ok((identity, Ground::of(since, self.lasting(lifetime), files)))
+    }
+
+    /// What it said of how long that holds, in milliseconds, and the operator.
+    fn lasting(&self, said: Option<u64>) -> Option<u64> {
+        let most = self.lifetime.map_or(u64::MAX, |most| u64::try_from(most.as_millis()).unwrap_or(u64::MAX));
+        said.map(|said| said.min(most)).filter(|lasting| *lasting > 0)
     }
 
     /// May they do all of this?
@@ -180,7 +188,7 @@ impl Policy {
             auth::Outcome::Deny(reason) => auth::Outcome::Deny(self.mask(asking).sentence(&reason, REASON)),
             other => other,
         };
-        Ok((outcome, Ground::of(since, decision.lifetime, files)))
+        Ok((outcome, Ground::of(since, self.lasting(decision.lifetime), files)))
     }
 
     /// Values of `WWW-Authenticate`.

@@ -263,6 +263,11 @@ fn granted(policy: &config::Policy) -> String {
         }
     }
     parts.push(format!("{:?} and {} MiB for one question", policy.time, policy.memory >> 20));
+    match policy.lifetime {
+        None => {}
+        Some(Duration::ZERO) => parts.push("asked for each request".to_owned()),
+        Some(most) => parts.push(format!("what it decided is relied on for {most:?} at the most")),
+    }
     parts.push(if policy.lenient { "no opinion where it fails" } else { "503 where it fails" }.to_owned());
     parts.join("; ")
 }
