@@ -222,6 +222,7 @@ cases:
 - {name: owner, authorize: {principal: {subject: ann}, accesses: [{repository: ann/app, action: push}]}, expect: allow}
 - {name: another, authorize: {principal: {subject: ann}, accesses: [{repository: bob/app}]}, expect: {outcome: {deny: ann is not bob}, lifetime: }}
 - {name: challenges, challenges: {insufficient: true}, expect: [{scheme: Basic, parameters: [[realm, 'the "realm"'], [error, insufficient_scope]]}]}
+- {name: called, challenges: {accesses: [{repository: called}], authority: "r:5"}, expect: [{parameters: [[realm, 'the "realm"'], [authority, "r:5"]]}]}
 - {name: split, challenges: {accesses: [{repository: split-challenge}]}, expect: {fails: guard challenge}}
 "#,
     )
@@ -229,7 +230,7 @@ cases:
     let (code, said) = test(&module, &cases);
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.contains("12 as expected, 0 not") && said.contains(" instructions") && said.contains(" ms "),
+        said.contains("13 as expected, 0 not") && said.contains(" instructions") && said.contains(" ms "),
         "{said}"
     );
 }

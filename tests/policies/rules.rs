@@ -33,6 +33,7 @@ fn verdicts_become_answers() {
     push::image(&host.user("admin"), "hidden/app", Some("v1"), 3);
     let challenge = r#"Basic realm="the \"realm\"""#;
     let more = r#"Basic realm="the \"realm\"",error="insufficient_scope""#;
+    let called = format!("{challenge},authority=\"{}\"", host.registry.address());
     for (user, method, path, status, code, asks) in [
         ("", "GET", "/v2/", 200, "", ""),
         ("", "GET", "/v2/public/app/manifests/v1", 200, "", ""),
@@ -44,6 +45,8 @@ fn verdicts_become_answers() {
         ("ann", "POST", "/v2/public/app/blobs/uploads/", 403, "DENIED", ""),
         ("ann", "PUT", "/v2/public/app/manifests/v2", 403, "DENIED", ""),
         ("ann", "GET", "/v2/scoped/app/tags/list", 401, "UNAUTHORIZED", more),
+        // It is told the name that the certificate is for.
+        ("", "GET", "/v2/called/tags/list", 401, "UNAUTHORIZED", &called),
         ("ann", "GET", "/v2/hidden/app/tags/list", 404, "NAME_UNKNOWN", ""),
         ("ann", "GET", "/v2/ann/none/tags/list", 404, "NAME_UNKNOWN", ""),
     ] {

@@ -50,18 +50,24 @@ impl Peer {
 
     /// Either.
     pub fn start(release: Release, volume: &Path) -> Self {
-        Self::launch(volume, "127.0.0.1", children::command(release.program()))
+        Self::start_with(release, volume, "")
+    }
+
+    /// Either, with more sections.
+    pub fn start_with(release: Release, volume: &Path, more: &str) -> Self {
+        Self::launch(volume, "127.0.0.1", more, children::command(release.program()))
     }
 
     /// Either, on a network of its own.
     pub fn start_in(release: Release, volume: &Path, network: &Namespace, address: &str) -> Self {
-        Self::launch(volume, address, network.command(release.program()))
+        Self::launch(volume, address, "", network.command(release.program()))
     }
 
-    fn launch(volume: &Path, bind: &str, mut command: Command) -> Self {
+    fn launch(volume: &Path, bind: &str, more: &str, mut command: Command) -> Self {
         let directory = tempfile::Builder::new().prefix("skerry-peer-").tempdir().unwrap();
         let trust = Authority::new(directory.path(), &["localhost", "127.0.0.1", bind]);
-        fs::write(directory.path().join("config.yml"), config(volume, &trust, bind)).unwrap();
+        let text = config(volume, &trust, bind) + more;
+        fs::write(directory.path().join("config.yml"), text).unwrap();
         quiet(command.args(["serve", "config.yml"]).current_dir(directory.path()));
         let service = Service::start("distribution", command);
         let address = service.address();

@@ -53,10 +53,9 @@ pub trait AuthPolicy: Sized {
         Ok(Decision::pass())
     }
 
-    /// What goes with a 401, at most 4. `insufficient` where something was
-    /// shown that is right and not enough.
-    fn challenges(&self, accesses: &[Access], insufficient: bool) -> Vec<Challenge> {
-        let _ = (accesses, insufficient);
+    /// What goes with a 401 to this client, at most 4.
+    fn challenges(&self, client: &Client, refusal: &Refusal<'_>) -> Vec<Challenge> {
+        let _ = (client, refusal);
         Vec::new()
     }
 }
@@ -191,6 +190,19 @@ impl Decision {
     }
 }
 
+/// What a 401 is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// What was asked for.
+    pub accesses: &'a [Access],
+    /// Whether what the client showed is right and not enough; else it showed
+    /// nothing, or nothing that was taken.
+    pub insufficient: bool,
+    /// The host, with a port where one was named, by which the client calls
+    /// this registry; only where it was shown a certificate that is for it.
+    pub authority: Option<&'a str>,
+}
+
 /// One scheme by which a client may say who it is. The host writes it as a
 /// field, quoted and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,8 +248,8 @@ pub fn authorize<P: AuthPolicy>(
 /// The policy has no answer.
 pub fn challenges<P: AuthPolicy>(
     host: &dyn Host,
-    accesses: &[Access],
-    insufficient: bool,
+    client: &Client,
+    refusal: &Refusal<'_>,
 ) -> Result<Vec<Challenge>, Failed> {
-    Ok(P::new(settings(host)?)?.challenges(accesses, insufficient))
+    Ok(P::new(settings(host)?)?.challenges(client, refusal))
 }

@@ -76,8 +76,8 @@ mod storage;
 
 pub use self::{
     auth::{
-        AuthPolicy, Certificate, Challenge, Client, Credential, Decision, Identity, Outcome, authenticate, authorize,
-        challenges, check_auth,
+        AuthPolicy, Certificate, Challenge, Client, Credential, Decision, Identity, Outcome, Refusal, authenticate,
+        authorize, challenges, check_auth,
     },
     facts::{FactFailure, Facts, Referrer, StoredManifest, Tag, TagPage, Usage},
     failed::Failed,

@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use skerry_sdk::{
     Access, Action, AuthPolicy, Client, Concern, Credential, Decision, Departure, Event, Failed, Happening, Host,
-    Identity, Manifest, Principal, Retention, RetentionPolicy, Ruling, StoragePolicy, TagFacts, admit, authenticate,
-    authorize, challenges, check_auth, check_storage, concerns, memory::Memory, retain,
+    Identity, Manifest, Principal, Refusal, Retention, RetentionPolicy, Ruling, StoragePolicy, TagFacts, admit,
+    authenticate, authorize, challenges, check_auth, check_storage, concerns, memory::Memory, retain,
 };
 
 /// Knows nothing and says nothing.
@@ -94,7 +94,7 @@ fn what_is_left_out_is_no_opinion() {
     assert_eq!(check_auth::<Silent>(&host), Ok(vec![]));
     assert_eq!(authenticate::<Silent>(&host, &Client::default(), &pull), Ok(Identity::Pass));
     assert_eq!(authorize::<Silent>(&host, None, &Client::default(), &pull), Ok(Decision::pass()));
-    assert_eq!(challenges::<Silent>(&host, &pull, true), Ok(vec![]));
+    assert_eq!(challenges::<Silent>(&host, &Client::default(), &Refusal::default()), Ok(vec![]));
     assert_eq!(check_storage::<Silent>(&host), Ok(vec![]));
     assert_eq!(concerns::<Silent>(&host), Ok(Concern::CHANGES.to_vec()));
     let event = Event { repository: "a".into(), action: Happening::UploadStart(None) };

@@ -84,6 +84,12 @@ impl Reader<'_> {
             needed.push(("rootcertbundle", "what tokens are verified against; or `jwks`"));
         }
         self.needed(node, "auth.token", &needed);
+        if node.get("autoredirect").is_some_and(Node::asks) && !self.has_certificate() {
+            self.warn(
+                "auth.token.autoredirect",
+                "without `http.tls`, no certificate says that this host has the name that a client calls it: clients are sent to `realm`",
+            );
+        }
         let mut settings = Map::new();
         let mut files = Vec::new();
         for entry in node.entries() {
@@ -230,6 +236,10 @@ impl Reader<'_> {
         (time, memory)
     }
 
+    fn has_certificate(&self) -> bool {
+        ["certificate", "letsencrypt.cachefile"].iter().any(|key| !self.text(&format!("http.tls.{key}")).is_empty())
+    }
+
     fn told_apart(&mut self, policies: &[Policy]) {
         for (index, policy) in policies.iter().enumerate() {
             if policies.iter().take(index).any(|other| other.name == policy.name) {
@@ -244,9 +254,7 @@ impl Reader<'_> {
         let local = super::address::Listen::parse(&self.text("http.net").to_lowercase(), self.text("http.addr"))
             .is_ok_and(|listen| listen.is_local());
         let shows = |policy: &Policy| matches!(&policy.module, PolicyModule::BuiltIn(name) if matches!(name.as_str(), "htpasswd" | "token"));
-        let tls = ["certificate", "letsencrypt.cachefile"]
-            .iter()
-            .any(|key| !self.text(&format!("http.tls.{key}")).is_empty());
+        let tls = self.has_certificate();
         let proxied = self.root.find("http.trustedproxies").is_some_and(Node::asks);
         if policies.iter().any(shows) && !tls && !local && !proxied {
             let at = if self.root.find("auth").is_some_and(|node| !node.is_empty()) { "auth" } else { "policies" };

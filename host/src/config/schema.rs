@@ -170,14 +170,8 @@ const AUTH: &[Field] = &[
             key("rootcertbundle", "rootcertbundle", Kind::Text),
             key("jwks", "jwks", Kind::Text),
             key("signingalgorithms", "signingalgorithms", Kind::List(&Kind::Text)),
-            refused(
-                "autoredirect",
-                "autoredirect",
-                Kind::Flag,
-                "the realm would be whatever a client says that this registry is called: write the address of the token server as `realm`",
-                Node::asks,
-            ),
-            ignored("autoredirectpath", "autoredirectpath", Kind::Text, "it belongs to `autoredirect`"),
+            key("autoredirect", "autoredirect", Kind::Flag),
+            key("autoredirectpath", "autoredirectpath", Kind::Text),
         ]),
     ),
     refused(

@@ -705,12 +705,12 @@ fn policies() {
 fn authentication_as_in_distribution() {
     let token = loaded(
         &with(
-            "http: {tls: {certificate: /c, key: /k}}\nauth: {token: {realm: 'https://a/t', service: s, issuer: i, rootcertbundle: /r.pem, signingalgorithms: [ES256], autoredirect: false, jwks: ''}}",
+            "http: {tls: {certificate: /c, key: /k}}\nauth: {token: {realm: 'https://a/t', service: s, issuer: i, rootcertbundle: /r.pem, signingalgorithms: [ES256], autoredirect: true, autoredirectpath: /t, jwks: ''}}",
         ),
         &[],
     );
     let settings = json!({"realm": "https://a/t", "service": "s", "issuer": "i", "rootcertbundle": "rootcertbundle",
-        "signingalgorithms": ["ES256"], "autoredirect": false});
+        "signingalgorithms": ["ES256"], "autoredirect": true, "autoredirectpath": "/t"});
     assert_eq!(token.policies[0].settings, settings);
     assert_eq!(token.policies[0].grant, Grant::Files(vec![("rootcertbundle".into(), "/r.pem".into())]));
     // As the documentation of registry:2 has it.
@@ -730,6 +730,10 @@ fn authentication_as_in_distribution() {
     assert_eq!(loaded(SHIPPED, &[]).policies, []);
     for (keys, warning) in [
         ("auth: {htpasswd: {realm: r, path: /p, pth: /p}}", "`auth.htpasswd.pth` is no known key"),
+        (
+            "auth: {token: {realm: 'https://a/t', service: s, issuer: i, jwks: /j, autoredirect: true}}",
+            "clients are sent to `realm`",
+        ),
         ("policies: [{module: access, setings: {}}]", "did you mean `policies.0.settings`?"),
     ] {
         let warnings = try_load(&with(keys), &[]).unwrap().1;

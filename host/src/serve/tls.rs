@@ -82,6 +82,7 @@ pub fn renewed(
         let current = from.current();
         TlsSetup {
             config: Arc::clone(&current.config),
+            names: Arc::clone(&current.served),
             verifies_clients: current.verifies_clients,
             challenges: challenges.clone(),
         }

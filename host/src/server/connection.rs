@@ -144,7 +144,7 @@ async fn open(shared: &Shared, mut socket: Socket, peer: IpAddr, tls: Option<Tls
             plain_on_tls(&mut socket).await.ok();
             return None;
         }
-        let TlsSetup { config, verifies_clients, challenges } = tls();
+        let TlsSetup { config, names, verifies_clients, challenges } = tls();
         let accepting = async {
             let Some(challenges) = challenges else { return Ok(Some(TlsAcceptor::from(config).accept(socket).await?)) };
             Ok(match introduced(socket, config, &*challenges).await? {
@@ -154,7 +154,7 @@ async fn open(shared: &Shared, mut socket: Socket, peer: IpAddr, tls: Option<Tls
         };
         let accepted: io::Result<_> = shared.handshakes.drive(accepting).await;
         match accepted {
-            Ok(Some(stream)) => Some((stream, verifies_clients)),
+            Ok(Some(stream)) => Some((stream, names, verifies_clients)),
             Ok(None) => {
                 meters.tls_challenges.inc();
                 None
@@ -171,7 +171,7 @@ async fn open(shared: &Shared, mut socket: Socket, peer: IpAddr, tls: Option<Tls
         meters.tls_timed_out.inc();
         return None;
     };
-    let (stream, verifies_clients) = done?;
+    let (stream, names, verifies_clients) = done?;
     let (_, session) = stream.get_ref();
     let version = match session.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => {
@@ -188,6 +188,7 @@ async fn open(shared: &Shared, mut socket: Socket, peer: IpAddr, tls: Option<Tls
         version,
         server_name: session.server_name().map(str::to_owned),
         client: client.map(|leaf| Arc::new(ClientCertificate::of(leaf, verifies_clients))),
+        names,
     };
     let multiplexed = session.alpn_protocol() == Some(b"h2");
     Some(Opened { stream: Stream::Tls(Box::new(stream)), address, share, facts: Some(facts), multiplexed })

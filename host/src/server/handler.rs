@@ -7,7 +7,10 @@ use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts};
 
 use super::request_id::RequestId;
-use crate::{plane::Body, tls::ClientCertificate};
+use crate::{
+    plane::Body,
+    tls::{ClientCertificate, Names},
+};
 
 /// Answers requests. The server does the rest: framing, limits, logs, the
 /// rewriting of `Location` and `Link`, the operator's own header fields.
@@ -41,6 +44,16 @@ pub struct TlsFacts {
     pub server_name: Option<String>,
     /// The certificate that the client showed, if it showed one.
     pub client: Option<Arc<ClientCertificate>>,
+    /// What the certificates were for when the connection was made.
+    pub names: Arc<Names>,
+}
+
+impl TlsFacts {
+    /// Whether the certificate that the client was shown is for this host.
+    #[must_use]
+    pub fn vouches_for(&self, host: &str) -> bool {
+        self.names.vouch(self.server_name.as_deref(), host)
+    }
 }
 
 /// Names and values that a module gave; given again with each answer that is

@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::tls::Names;
+
 /// Gives the TLS configuration for the next handshake; a reload changes what
 /// it gives. Its ALPN list decides about HTTP/2.
 pub type TlsSource = Arc<dyn Fn() -> TlsSetup + Send + Sync>;
@@ -14,6 +16,8 @@ pub type TlsSource = Arc<dyn Fn() -> TlsSetup + Send + Sync>;
 pub struct TlsSetup {
     /// Certificates, versions, protocols.
     pub config: Arc<ServerConfig>,
+    /// What the certificates are for.
+    pub names: Arc<Names>,
     /// Whether it lets no client certificate through that it did not verify.
     pub verifies_clients: bool,
     /// Who answers certificate authorities; without, they find nothing here.

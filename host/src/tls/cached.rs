@@ -87,9 +87,9 @@ impl Cached {
             }
         }
         let policy = Policy { strict: true, ..self.policy.clone() };
-        let config = policy.config(provider, pairs, &mut Reading::default())?;
+        let (config, served) = policy.config(provider, pairs, &mut Reading::default())?;
         let verifies_clients = self.policy.client_auth.verifies();
-        Ok(Loaded { config: Arc::new(config), verifies_clients, leaves, warnings, certified, print })
+        Ok(Loaded { config: Arc::new(config), served, verifies_clients, leaves, warnings, certified, print })
     }
 }
 

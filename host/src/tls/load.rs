@@ -19,6 +19,7 @@ use super::{
     pem,
     policy::Policy,
     print::{Print, Reading},
+    sni::Names,
 };
 
 /// Which files to load, and how they are served.
@@ -52,6 +53,8 @@ impl TlsFiles {
 pub struct Loaded {
     /// To accept connections with.
     pub config: Arc<ServerConfig>,
+    /// What its certificates are for.
+    pub served: Arc<Names>,
     /// Whether every client certificate that gets through was verified.
     pub verifies_clients: bool,
     /// The main leaf, then the others in their order.
@@ -126,9 +129,17 @@ pub fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
         leaves.push(leaf);
     }
     let certified = pairs.iter().map(|(_, certified)| Arc::clone(certified)).collect();
-    let config = files.policy.config(provider, pairs, &mut reading)?;
+    let (config, served) = files.policy.config(provider, pairs, &mut reading)?;
     let verifies_clients = files.policy.client_auth.verifies();
-    Ok(Loaded { config: Arc::new(config), verifies_clients, leaves, warnings, certified, print: reading.print() })
+    Ok(Loaded {
+        config: Arc::new(config),
+        served,
+        verifies_clients,
+        leaves,
+        warnings,
+        certified,
+        print: reading.print(),
+    })
 }
 
 /// One certificate with its chain, and its key: the files, and what they hold.

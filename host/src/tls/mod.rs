@@ -35,5 +35,6 @@ pub use self::{
     local::{Local, local},
     notice::{Gravity, Notice, Notices},
     policy::Policy,
+    sni::Names,
     store::{Look, Origin, Store, Watch},
 };

@@ -10,7 +10,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{clients, error::TlsError, hybrid, pem, print::Reading, sni::Resolver, suites};
+use super::{clients, error::TlsError, hybrid, pem, print::Reading, sni::Names, suites};
 use crate::config::{ClientAuth, TlsVersion};
 
 /// Sessions that are kept for clients that cannot keep tickets.
@@ -57,7 +57,7 @@ impl Policy {
         Ok((provider, unknown))
     }
 
-    /// To accept connections with, by certificates and their names.
+    /// To accept connections with, by certificates and their names; and these.
     ///
     /// Its tickets and sessions are its own: what was agreed on under another
     /// certificate, or with another authority for clients, does not go on here.
@@ -66,7 +66,7 @@ impl Policy {
         provider: CryptoProvider,
         pairs: Vec<(Vec<String>, Arc<CertifiedKey>)>,
         reading: &mut Reading,
-    ) -> Result<ServerConfig, TlsError> {
+    ) -> Result<(ServerConfig, Arc<Names>), TlsError> {
         let mut authorities = Vec::new();
         for path in &self.client_cas {
             authorities.push((path.as_path(), pem::certificates(path, &reading.read(path)?)?));
@@ -77,10 +77,11 @@ impl Policy {
             TlsVersion::V12 => &[&TLS13, &TLS12],
             TlsVersion::V13 => &[&TLS13],
         };
+        let names = Arc::new(Names::new(pairs, self.strict));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(Resolver::new(pairs, self.strict)));
+            .with_cert_resolver(Arc::clone(&names) as _);
         config.alpn_protocols = match self.http2 {
             true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             false => vec![b"http/1.1".to_vec()],
@@ -89,6 +90,6 @@ impl Policy {
         // Registry clients open a handful of connections; one ticket serves them.
         config.send_tls13_tickets = 1;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-        Ok(config)
+        Ok((config, names))
     }
 }

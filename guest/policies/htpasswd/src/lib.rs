@@ -26,7 +26,9 @@ mod file;
 use std::time::Duration;
 
 use serde::Deserialize;
-use skerry_sdk::{Access, AuthPolicy, Challenge, Client, Credential, Decision, Failed, Host, Identity, Principal};
+use skerry_sdk::{
+    Access, AuthPolicy, Challenge, Client, Credential, Decision, Failed, Host, Identity, Principal, Refusal,
+};
 
 use self::file::{Entry, LARGEST, Users};
 
@@ -103,7 +105,7 @@ impl AuthPolicy for Htpasswd {
         Ok(if principal.is_some() { Decision::allow() } else { Decision::pass() }.lasting(LIFETIME))
     }
 
-    fn challenges(&self, _: &[Access], _: bool) -> Vec<Challenge> {
+    fn challenges(&self, _: &Client, _: &Refusal<'_>) -> Vec<Challenge> {
         vec![Challenge { scheme: "Basic".to_owned(), parameters: vec![("realm".to_owned(), self.0.realm.clone())] }]
     }
 }

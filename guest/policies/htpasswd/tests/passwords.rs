@@ -5,8 +5,8 @@ use std::{sync::OnceLock, time::Duration};
 
 use skerry_policy_htpasswd::Htpasswd;
 use skerry_sdk::{
-    Access, Action, Challenge, Client, Credential, Identity, Outcome, Principal, authenticate, authorize, challenges,
-    check_auth, memory::Memory,
+    Access, Action, Challenge, Client, Credential, Identity, Outcome, Principal, Refusal, authenticate, authorize,
+    challenges, check_auth, memory::Memory,
 };
 
 const SETTINGS: &str = r#"{"realm": "Registry", "file": "htpasswd"}"#;
@@ -179,5 +179,5 @@ fn what_was_shown() {
     }
     let realm = vec![("realm".to_owned(), "Registry".to_owned())];
     let basic = Challenge { scheme: "Basic".into(), parameters: realm };
-    assert_eq!(challenges::<Htpasswd>(&closed, &push, true).unwrap(), [basic]);
+    assert_eq!(challenges::<Htpasswd>(&closed, &Client::default(), &Refusal::default()).unwrap(), [basic]);
 }

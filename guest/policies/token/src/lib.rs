@@ -19,6 +19,8 @@
 //!     jwks: jwks.json             # below `directory`; one of the two, or both
 //!     signingalgorithms: [ES256, EdDSA]  # of RS, PS, ES 256, 384, 512 and EdDSA; all where not set
 //!     anonymous: false            # true: who shows no token is nobody in particular
+//!     autoredirect: false         # true: see below
+//!     autoredirectpath: /auth/token
 //! ```
 //!
 //! The key of a token is named by its `x5c` (a chain to a certificate of the
@@ -26,10 +28,18 @@
 //! key), or by its `kid`: the one in the JWKS, the thumbprint of RFC 7638, or
 //! the fingerprint of libtrust (`ABCD:…`).
 //!
+//! A client whose token is not taken is told so (`error="invalid_token"`, RFC
+//! 6750), and one whose token does not allow enough (`"insufficient_scope"`).
+//!
+//! With `autoredirect`, a client is sent to `autoredirectpath` of the host that
+//! it called: where a proxy has the token server below the registry's own name.
+//! That is the name in the request only if the host's certificate is for it;
+//! else, and without TLS, it is `realm`. Otherwise whoever can have a client
+//! send a name of his choice would get its password.
+//!
 //! Otherwise than there, `HS256` and its like are not taken, as who can check
-//! such a token can make one, RSA keys have at least 2048 bits, and
-//! `autoredirect` is refused: the realm would be whatever a client says that
-//! this registry is called.
+//! such a token can make one, RSA keys have at least 2048 bits, and a token
+//! with a wrong signature is an invalid one, too.
 
 mod claims;
 mod jwk;
@@ -40,7 +50,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use skerry_sdk::{
-    Access, Action, AuthPolicy, Challenge, Client, Credential, Decision, Failed, Host, Identity, Principal,
+    Access, Action, AuthPolicy, Challenge, Client, Credential, Decision, Failed, Host, Identity, Principal, Refusal,
 };
 
 use self::{
@@ -60,6 +70,8 @@ const LARGEST_GRANTS: usize = 16 * 1024 - 256;
 const LONGEST_SUBJECT: usize = 256;
 /// Whose token names nobody, as token servers write them for everybody.
 const NOBODY: &str = "anonymous";
+/// Where the token server is on the same host.
+const REDIRECT: &str = "/auth/token";
 
 /// The policy.
 #[derive(Debug)]
@@ -82,8 +94,8 @@ pub struct Settings {
     signingalgorithms: Vec<String>,
     #[serde(default)]
     autoredirect: bool,
-    #[serde(default, rename = "autoredirectpath")]
-    _autoredirectpath: Option<String>,
+    #[serde(default)]
+    autoredirectpath: String,
     #[serde(default)]
     anonymous: bool,
 }
@@ -92,10 +104,10 @@ impl AuthPolicy for Token {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Failed> {
-        if settings.autoredirect {
-            return Err("settings: `autoredirect` is not taken: the realm would be whatever a client says that this \
-                        registry is called; write the address of the token server as `realm`"
-                .into());
+        // What has to be escaped in a URL, or would end its path.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
+        if !settings.autoredirectpath.bytes().all(plain) {
+            return Err("settings: `autoredirectpath` is to be the path of a URL, such as /auth/token".into());
         }
         let (shared, others): (Vec<&String>, Vec<&String>) =
             settings.signingalgorithms.iter().partition(|name| matches!(name.as_str(), "HS256" | "HS384" | "HS512"));
@@ -169,13 +181,18 @@ impl AuthPolicy for Token {
         Ok(if all { Decision::allow() } else { Decision::challenge() }.lasting(LIFETIME))
     }
 
-    fn challenges(&self, accesses: &[Access], insufficient: bool) -> Vec<Challenge> {
-        let scope = scope(accesses);
+    fn challenges(&self, client: &Client, refusal: &Refusal<'_>) -> Vec<Challenge> {
+        let scope = scope(refusal.accesses);
+        let error = match (refusal.insufficient, &client.credential) {
+            (true, _) => Some("insufficient_scope"),
+            (false, Credential::Bearer(_)) => Some("invalid_token"),
+            (false, _) => None,
+        };
         let parameters = [
-            ("realm", Some(self.settings.realm.clone())),
+            ("realm", Some(self.realm(refusal.authority))),
             ("service", Some(self.settings.service.clone())),
             ("scope", (!scope.is_empty()).then_some(scope)),
-            ("error", insufficient.then(|| "insufficient_scope".to_owned())),
+            ("error", error.map(str::to_owned)),
         ];
         let parameters = parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         vec![Challenge { scheme: "Bearer".to_owned(), parameters }]
@@ -183,6 +200,18 @@ impl AuthPolicy for Token {
 }
 
 impl Token {
+    /// Where tokens are to be had; `authority` is a name that this host has.
+    fn realm(&self, authority: Option<&str>) -> String {
+        let Some(authority) = authority.filter(|_| self.settings.autoredirect) else {
+            return self.settings.realm.clone();
+        };
+        let path = match self.settings.autoredirectpath.as_str() {
+            "" => REDIRECT,
+            path => path,
+        };
+        format!("https://{authority}/{}", path.trim_start_matches('/'))
+    }
+
     fn trust(&self, host: &dyn Host) -> Result<Trust, Failed> {
         Trust::load(host, self.settings.rootcertbundle.as_deref(), self.settings.jwks.as_deref())
     }

@@ -9,8 +9,8 @@ use issuer::{Authority, Key, NOW, claims, claims_with};
 use serde_json::{Value, json};
 use skerry_policy_token::Token;
 use skerry_sdk::{
-    Access, Action, Client, Credential, Identity, Outcome, Principal, authenticate, authorize, challenges, check_auth,
-    memory::Memory,
+    Access, Action, Client, Credential, Identity, Outcome, Principal, Refusal, authenticate, authorize, challenges,
+    check_auth, memory::Memory,
 };
 
 fn settings() -> Value {
@@ -557,14 +557,56 @@ fn challenges_as_docker_expects_them() {
         ),
         (vec![access(Catalog, "")], true, Some("registry:catalog:*")),
     ] {
-        let challenges = challenges::<Token>(&host, &accesses, insufficient).unwrap();
-        assert_eq!((challenges.len(), challenges[0].scheme.as_str()), (1, "Bearer"));
-        let found: Vec<(&str, &str)> =
-            challenges[0].parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let mut wanted = vec![("realm", "https://auth.example.com/token"), ("service", "registry.example.com")];
-        wanted.extend(scope.map(|scope| ("scope", scope)));
-        wanted.extend(insufficient.then_some(("error", "insufficient_scope")));
-        assert_eq!(found, wanted, "{accesses:?}");
+        for (credential, wrong) in [
+            (Credential::None, None),
+            (Credential::Basic("ann".into(), "secret".into()), None),
+            (Credential::Unknown, None),
+            (Credential::Bearer("rubbish".into()), Some("invalid_token")),
+        ] {
+            let error = if insufficient { Some("insufficient_scope") } else { wrong };
+            let mut wanted = vec![("realm", "https://auth.example.com/token"), ("service", "registry.example.com")];
+            wanted.extend(scope.map(|scope| ("scope", scope)));
+            wanted.extend(error.map(|error| ("error", error)));
+            // It is not asked to go by the client's name for it.
+            let refusal = Refusal { accesses: &accesses, insufficient, authority: Some("evil.example") };
+            let client = Client { credential, ..Client::default() };
+            let found = challenge(&host, &client, &refusal);
+            assert!(
+                found.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(wanted),
+                "{client:?} {found:?}"
+            );
+        }
+    }
+}
+
+/// The parameters of the one challenge.
+fn challenge(host: &Memory, client: &Client, refusal: &Refusal<'_>) -> Vec<(String, String)> {
+    let mut challenges = challenges::<Token>(host, client, refusal).unwrap();
+    assert_eq!((challenges.len(), challenges[0].scheme.as_str()), (1, "Bearer"));
+    challenges.remove(0).parameters
+}
+
+#[test]
+fn a_token_server_on_the_same_host() {
+    for (path, authority, realm) in [
+        (None, Some("r.example"), "https://r.example/auth/token"),
+        (Some(""), Some("r.example:5000"), "https://r.example:5000/auth/token"),
+        (Some("/t"), Some("[::1]:5000"), "https://[::1]:5000/t"),
+        (Some("a/b;c"), Some("r.example"), "https://r.example/a/b;c"),
+        (Some("//evil.example/t"), Some("r.example"), "https://r.example/evil.example/t"),
+        // A name that nobody vouches for is not told.
+        (Some("/t"), None, "https://auth.example.com/token"),
+    ] {
+        let mut settings = settings_with("autoredirect", true.into());
+        settings["jwks"] = "jwks".into();
+        if let Some(path) = path {
+            settings["autoredirectpath"] = path.into();
+        }
+        let host = with_jwks(settings, &[issuer::ed25519().jwk()]);
+        assert_eq!(check_auth::<Token>(&host), Ok(vec![]));
+        let refusal = Refusal { authority, ..Refusal::default() };
+        let found = challenge(&host, &Client::default(), &refusal);
+        assert_eq!(found[0], ("realm".to_owned(), realm.to_owned()), "{path:?} {authority:?}");
     }
 }
 
@@ -586,7 +628,9 @@ fn settings_and_files_that_cannot_be_used() {
             "",
             "bundle: certificate 1: the certificate cannot be read",
         ),
-        (settings_with("autoredirect", true.into()), "", jwks.as_str(), "`autoredirect` is not taken"),
+        (settings_with("autoredirectpath", "/t?a".into()), "", jwks.as_str(), "is to be the path of a URL"),
+        (settings_with("autoredirectpath", "/t\"".into()), "", jwks.as_str(), "is to be the path of a URL"),
+        (settings_with("autoredirectpath", "/%2e".into()), "", jwks.as_str(), "is to be the path of a URL"),
         (settings_with("signingalgorithms", json!(["HS256"])), "", jwks.as_str(), "none is taken"),
         (settings_with("signingalgorithms", json!(["none"])), "", jwks.as_str(), "\"none\" is not known"),
         (settings_with("realms", "x".into()), "", jwks.as_str(), "unknown field `realms`"),

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use self::wit::exports::skerry::registry::auth as exported;
 use super::{Factless, answered, milliseconds};
-use crate::auth::{AuthPolicy, Certificate, Client, Credential, Identity, Outcome};
+use crate::auth::{AuthPolicy, Certificate, Client, Credential, Identity, Outcome, Refusal};
 
 #[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
 pub mod wit {
@@ -61,8 +61,14 @@ impl<P: AuthPolicy> exported::Guest for Component<P> {
         }
     }
 
-    fn challenges(accesses: Vec<exported::Access>, insufficient: bool) -> Vec<exported::Challenge> {
-        let challenges = answered(crate::challenges::<P>(&Factless, &all(accesses), insufficient));
+    fn challenges(
+        client: exported::Client,
+        accesses: Vec<exported::Access>,
+        insufficient: bool,
+        authority: Option<String>,
+    ) -> Vec<exported::Challenge> {
+        let refusal = Refusal { accesses: &all(accesses), insufficient, authority: authority.as_deref() };
+        let challenges = answered(crate::challenges::<P>(&Factless, &client.into(), &refusal));
         let one = |challenge: crate::Challenge| exported::Challenge {
             scheme: challenge.scheme,
             parameters: challenge.parameters,

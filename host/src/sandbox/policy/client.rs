@@ -6,7 +6,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderValue;
+use http::{HeaderValue, uri::Authority};
 use sha2::Sha256;
 
 use super::{super::bindings::auth, said::Mask};
@@ -50,6 +50,14 @@ pub fn fingerprint(secret: &[u8; 32], authorization: &[HeaderValue], facts: &Fac
         std::net::IpAddr::V6(address) => part(&address.octets()),
     }
     mac.finalize().into_bytes().into()
+}
+
+/// What the client calls this registry, by the one field `Host`; nothing where
+/// the certificate that it was shown is not for that.
+pub fn authority<'a>(host: &'a HeaderValue, facts: &Facts) -> Option<&'a str> {
+    let text = host.to_str().ok().filter(|text| !text.contains('@'))?;
+    let authority: Authority = text.parse().ok()?;
+    facts.tls.as_ref()?.vouches_for(authority.host()).then_some(text)
 }
 
 /// A hash with a key.

@@ -195,10 +195,12 @@ impl Policy {
     pub async fn challenges(
         &self,
         asking: &Asking<'_>,
+        client: &auth::Client,
         accesses: &[Access],
         insufficient: bool,
+        authority: Option<&str>,
     ) -> Result<Vec<String>, Failed> {
-        let (challenges, _, _) = ask!(self, asking, call_challenges(accesses, insufficient));
+        let (challenges, _, _) = ask!(self, asking, call_challenges(client, accesses, insufficient, authority));
         challenge::values(&challenges, &self.mask(asking)).map_err(|wrong| self.fail(asking, &wrong))
     }
 

@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderValue,
+    header::{AUTHORIZATION, HOST},
+    request::Parts,
+};
 
 use super::{
     super::{
@@ -35,6 +39,9 @@ pub struct Session {
     policies: Arc<Policies>,
     facts: Arc<Facts>,
     authorization: Vec<HeaderValue>,
+    /// What the client calls this registry: for challenges alone, which are
+    /// never kept. The fingerprint does not have it.
+    called: Option<HeaderValue>,
     fingerprint: Option<Fingerprint>,
     who: Option<(Who, Ground)>,
     told: Vec<(Arc<[u8]>, Told)>,
@@ -71,6 +78,7 @@ impl Session {
             policies,
             facts,
             authorization,
+            called: head.headers.get(HOST).cloned(),
             fingerprint: None,
             who: None,
             told: Vec::new(),
@@ -311,13 +319,14 @@ impl Session {
     /// 401 with what all policies ask for; 403 where that is nothing.
     async fn challenge(&mut self, client: &auth::Client, accesses: &[Access], insufficient: bool) -> Verdict {
         let mask = client::mask(client);
+        let authority = self.called.as_ref().and_then(|called| client::authority(called, &self.facts));
         let mut values = Vec::new();
         for policy in &self.policies.auth {
             if spend(&mut self.left).is_err() {
                 return Verdict::Unavailable;
             }
             let asking = asking(&self.policies, &self.facts, &mask);
-            match policy.challenges(&asking, accesses, insufficient).await {
+            match policy.challenges(&asking, client, accesses, insufficient, authority).await {
                 Ok(more) => values.extend(more),
                 Err(_) if policy.lenient => {}
                 Err(_) => return Verdict::Unavailable,

@@ -39,7 +39,12 @@ pub fn source(remote: &Remote, tasks: &mut JoinSet<()>) -> Result<TlsSource, Ser
     Ok(Arc::new(move || {
         let current = store.current();
         let config = Arc::clone(&current.config);
-        TlsSetup { config, verifies_clients: current.verifies_clients, challenges: None }
+        TlsSetup {
+            config,
+            names: Arc::clone(&current.served),
+            verifies_clients: current.verifies_clients,
+            challenges: None,
+        }
     }))
 }
 

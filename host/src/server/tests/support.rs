@@ -203,8 +203,12 @@ pub(super) async fn start(change: impl FnOnce(&mut Options)) -> Running {
     let tls = listen("127.0.0.1:0".parse().unwrap(), 128).unwrap();
     let plain = listen("127.0.0.1:0".parse().unwrap(), 128).unwrap();
     let (address, plain_address) = (tls.local_addr().unwrap(), plain.local_addr().unwrap());
-    let setup =
-        |config: &Arc<ServerConfig>| TlsSetup { config: config.clone(), verifies_clients: false, challenges: None };
+    let setup = |config: &Arc<ServerConfig>| TlsSetup {
+        config: config.clone(),
+        names: Arc::default(),
+        verifies_clients: false,
+        challenges: None,
+    };
     let endpoints = vec![
         Endpoint { listener: tls, tls: Some(Arc::new(move || setup(&config))), kept: false },
         Endpoint { listener: plain, tls: None, kept: false },

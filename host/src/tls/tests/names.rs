@@ -46,6 +46,42 @@ fn a_certificate_for_each_name() {
             assert_eq!(trusted(&files, name), expected, "{name}, strict: {strict}");
         }
     }
+    // What is shown is for the name that was asked for, or for an address.
+    for strict in [false, true] {
+        files.policy.strict = strict;
+        let served = load(&files).unwrap().served;
+        for (asked, host, expected) in [
+            (Some("one.example"), "one.example", true),
+            (Some("ONE.example"), "One.Example.", true),
+            (Some("a.wild.example"), "a.wild.example", true),
+            (Some("wild.example"), "wild.example", true),
+            (None, "127.0.0.1", true),
+            // Of another certificate, or of the same; made up; the default's.
+            (Some("one.example"), "main.example", false),
+            (Some("one.example"), "both.example", false),
+            (Some("a.wild.example"), "b.wild.example", false),
+            (Some("one.example"), "evil.example", false),
+            (Some("evil.example"), "evil.example", false),
+            (Some("evil.example"), "main.example", false),
+            (Some("a.b.wild.example"), "a.b.wild.example", false),
+            (Some("*.wild.example"), "*.wild.example", false),
+            (Some(".wild.example"), ".wild.example", false),
+            (Some("127.0.0.1"), "127.0.0.1", false),
+            (None, "127.0.0.2", false),
+            (None, "main.example", false),
+            (None, "", false),
+            (Some(""), "", false),
+        ] {
+            assert_eq!(served.vouch(asked, host), expected, "{asked:?} {host}, strict: {strict}");
+        }
+    }
+    let six = certificate(directory, "six", &["::1"]);
+    let served = load(&TlsFiles::pair(six.0, six.1, true)).unwrap().served;
+    for (host, expected) in
+        [("[::1]", true), ("[0:0:0:0:0:0:0:1]", true), ("::1", true), ("[::2]", false), ("[", false)]
+    {
+        assert_eq!(served.vouch(None, host), expected, "{host}");
+    }
     // The default is served to other names, and clients see that it is wrong;
     // where it is strict, they see nothing.
     for (strict, name, expected) in [

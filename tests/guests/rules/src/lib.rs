@@ -85,7 +85,7 @@ impl Guest for Rules {
             .map_or_else(|| decision(Outcome::Allow), decision)
     }
 
-    fn challenges(accesses: Vec<Access>, insufficient: bool) -> Vec<Challenge> {
+    fn challenges(_: Client, accesses: Vec<Access>, insufficient: bool, authority: Option<String>) -> Vec<Challenge> {
         let mut parameters = vec![("realm".to_owned(), "the \"realm\"".to_owned())];
         if insufficient {
             parameters.push(("error".to_owned(), "insufficient_scope".to_owned()));
@@ -93,6 +93,9 @@ impl Guest for Rules {
         let asks = |name: &str| accesses.iter().any(|access| access.repository.as_deref() == Some(name));
         if asks("split-challenge") {
             parameters.push(("scope".to_owned(), "a\"\r\nSet-Cookie: b".to_owned()));
+        }
+        if asks("called") {
+            parameters.extend(authority.map(|authority| ("authority".to_owned(), authority)));
         }
         let scheme = if asks("no-scheme") { "Basic realm=\"a\"\r\nx: y" } else { "Basic" };
         if asks("long-challenge") {

@@ -55,8 +55,10 @@ void exports_skerry_registry_auth_authorize(exports_skerry_registry_auth_princip
   auth_policy_string_dup(&ret->outcome.val.deny, message);
 }
 
-void exports_skerry_registry_auth_challenges(exports_skerry_registry_auth_list_access_t *accesses, bool insufficient,
+void exports_skerry_registry_auth_challenges(exports_skerry_registry_auth_client_t *client,
+                                             exports_skerry_registry_auth_list_access_t *accesses, bool insufficient,
+                                             auth_policy_string_t *maybe_authority,
                                              exports_skerry_registry_auth_list_challenge_t *ret) {
-  (void)accesses, (void)insufficient;
+  (void)client, (void)accesses, (void)insufficient, (void)maybe_authority;
   *ret = (exports_skerry_registry_auth_list_challenge_t){0};
 }

@@ -21,7 +21,7 @@ export const auth = {
     return { outcome: { tag: "deny", val: `${address} may pull and nothing else` }, lifetime };
   },
 
-  challenges(accesses, insufficient) {
+  challenges(client, accesses, insufficient, authority) {
     return [];
   },
 };

@@ -30,5 +30,5 @@ class Auth(exports.Auth):
             return Decision(Outcome_Allow(), LIFETIME)
         return Decision(Outcome_Deny(f"{client.address} may pull and nothing else"), LIFETIME)
 
-    def challenges(self, accesses, insufficient):
+    def challenges(self, client, accesses, insufficient, authority):
         return []
