@@ -6,17 +6,22 @@
 
 use std::{
     env, fs,
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, exit},
 };
 
-use miniz_oxide::deflate::compress_to_vec_zlib;
+use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions};
 use wasmtime::Engine;
 
 #[path = "src/sandbox/compile.rs"]
 mod compile;
 
 const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// Code of a policy that is larger than this is mostly that of verifying
+/// signatures.
+const LARGE: usize = 1 << 20;
 
 fn main() {
     let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
@@ -33,21 +38,45 @@ fn main() {
     println!("cargo::rustc-env=SKERRY_TARGET={target}");
     let code = precompile(&build_guest(&root, &out, "skerry-registry"), &target);
     fs::write(out.join("registry.cwasm"), code).expect("OUT_DIR is writable");
-    let mut table = String::from(
-        "/// Of each policy that is built in its name, its code (zlib), and the length of that.\nstatic POLICIES: &[(&str, &[u8], usize)] = &[\n",
-    );
-    for name in policies(&root) {
-        let packed = out.join(format!("policy-{name}.cwasm.z"));
-        let code = precompile(&build_guest(&root, &out, &format!("skerry-policy-{name}")), &target);
-        // Most of them are never used, and half of a program that is to be
-        // small would be theirs.
-        fs::write(&packed, compress_to_vec_zlib(&code, 9)).expect("OUT_DIR is writable");
-        table.push_str(&format!("    ({name:?}, include_bytes!({packed:?}), {}),\n", code.len()));
-    }
-    table.push_str("];\n");
-    fs::write(out.join("policies.rs"), table).expect("OUT_DIR is writable");
+    let compiled: Vec<_> = policies(&root)
+        .into_iter()
+        .map(|name| (precompile(&build_guest(&root, &out, &format!("skerry-policy-{name}")), &target), name))
+        .collect();
+    fs::write(out.join("policies.rs"), pack(&out, &compiled)).expect("OUT_DIR is writable");
     fs::write(out.join("wit.rs"), texts("WIT", &root.join("wit"), "wit")).expect("OUT_DIR is writable");
     fs::write(out.join("sdk.rs"), texts("SDK", &root.join("guest/sdk/src"), "rs")).expect("OUT_DIR is writable");
+}
+
+/// Packs the policies, and returns what says where each is.
+///
+/// Most of them are never used, and half of a program that is to be small would
+/// be theirs. Much of their code is the same: what is in one pack is there
+/// once. Those that verify signatures have one to themselves, so that nobody
+/// unpacks them for another policy.
+fn pack(out: &Path, compiled: &[(Vec<u8>, String)]) -> String {
+    let mut table = String::from(
+        "/// Of each policy that is built in its name, the pack that it is in, and where its code begins and how long it is there.\nstatic POLICIES: &[(&str, usize, u64, usize)] = &[\n",
+    );
+    let mut packs = [Vec::new(), Vec::new()];
+    for (code, name) in compiled {
+        let number = usize::from(code.len() > LARGE);
+        let Some(pack) = packs.get_mut(number) else { continue };
+        table.push_str(&format!("    ({name:?}, {number}, {}, {}),\n", pack.len(), code.len()));
+        pack.extend_from_slice(code);
+    }
+    table.push_str("];\n\n/// LZMA2, and the length of its dictionary.\nstatic PACKS: &[(&[u8], u32)] = &[\n");
+    for (number, pack) in packs.iter().enumerate() {
+        let file = out.join(format!("policies-{number}.lzma2"));
+        let mut options = Lzma2Options { lzma_options: LzmaOptions::with_preset(9), chunk_size: None };
+        let dictionary = u32::try_from(pack.len()).expect("a few megabytes").next_power_of_two().max(4096);
+        options.lzma_options.dict_size = dictionary;
+        let mut writer = Lzma2Writer::new(Vec::new(), options);
+        let packed = writer.write_all(pack).and_then(|()| writer.finish()).expect("memory takes everything");
+        fs::write(&file, packed).expect("OUT_DIR is writable");
+        table.push_str(&format!("    (include_bytes!({file:?}), {dictionary}),\n"));
+    }
+    table.push_str("];\n");
+    table
 }
 
 /// A table of the text files below a directory: path below it, and text.
@@ -113,9 +142,11 @@ fn require_target() {
 }
 
 /// Its own target directory, so that this cargo never waits for the lock that
-/// the cargo which runs us holds.
+/// the cargo which runs us holds; one for all hosts that are built below the
+/// same, since a guest is the same for each.
 fn build_guest(root: &Path, out: &Path, package: &str) -> PathBuf {
-    let target_dir = out.join("guest");
+    let shared = out.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
+    let target_dir = shared.unwrap_or(out).join("built-in");
     let mut cargo = Command::new(env::var_os("CARGO").expect("set by cargo"));
     cargo
         .current_dir(root)

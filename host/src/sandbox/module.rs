@@ -1,11 +1,16 @@
 //! A loaded module: compiled, linked, asked for what it wants said when the
 //! host has to answer for it.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use lzma_rust2::Lzma2Reader;
 use wasmtime::{
     Engine,
     component::{Component, Linker},
@@ -27,7 +32,7 @@ use crate::{
 /// The built-in module, compiled by the build script.
 static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm"));
 
-// `POLICIES`: what is built in beside it, likewise.
+// `POLICIES` and `PACKS`: what is built in beside it, likewise.
 include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 
 /// A module that can be instantiated for each request.
@@ -152,8 +157,8 @@ pub fn policies() -> impl Iterator<Item = &'static str> {
 /// A policy that is built in, by its name.
 pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadError> {
     match POLICIES.iter().find(|(known, ..)| *known == name) {
-        Some((_, packed, length)) => {
-            let code = decompress_to_vec_zlib_with_limit(packed, *length)
+        Some((_, pack, offset, length)) => {
+            let code = unpacked(*pack, *offset, *length)
                 .map_err(|error| LoadError::Invalid { path: "that is built in".into(), cause: error.to_string() })?;
             part_of_this_binary(engine, &code)
         }
@@ -162,6 +167,17 @@ pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadErr
             Err(LoadError::Unknown { name: name.to_owned(), known: known.join(", ") })
         }
     }
+}
+
+/// A part of a pack. What comes before it has to be unpacked for it, and is not
+/// kept.
+fn unpacked(pack: usize, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let (packed, dictionary) = PACKS.get(pack).ok_or(io::ErrorKind::NotFound)?;
+    let mut reader = Lzma2Reader::new(*packed, *dictionary, None);
+    io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;
+    let mut code = vec![0; length];
+    reader.read_exact(&mut code)?;
+    Ok(code)
 }
 
 /// For nothing but what `include_bytes!` took in from the build script, packed

@@ -150,14 +150,11 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
 
 /// Makes a component of it.
 pub fn component(engine: &Engine, origin: Origin, purpose: Purpose) -> Result<(Component, String), LoadError> {
-    match origin {
-        Origin::File(file) => {
-            // It takes long, and requests may be served meanwhile.
-            let compiled = tokio::task::block_in_place(|| module::component_for(engine, &file, purpose));
-            Ok((compiled?, file.path.display().to_string()))
-        }
+    // It takes long, and requests may be served meanwhile.
+    tokio::task::block_in_place(|| match origin {
+        Origin::File(file) => Ok((module::component_for(engine, &file, purpose)?, file.path.display().to_string())),
         Origin::BuiltIn(name) => Ok((module::built_in_policy(engine, &name)?, "that is built in".to_owned())),
-    }
+    })
 }
 
 impl World {
