@@ -382,15 +382,13 @@ fn a_look_at_a_policy() {
         let ended = check(&gate, &format!("{{concerns: {concerns}}}"));
         assert!(ended.code == code && ended.out.contains(says), "{ended:?}");
     }
-    let ended = check("retention", "{rules: [{keep_last: 1}]}");
+    let ended = check("retention", "{rules: [{repositories: [team], keep_last: 1}]}");
     assert!(ended.code == 0 && ended.out.contains("asked     about which tags are kept"), "{ended:?}");
     assert!(ended.out.contains("skerry:registry/retention-policy@0.1.0, "), "{ended:?}");
     let ended = check("quota", "{rules: []}");
     assert!(ended.code == 1 && !ended.out.contains("  asked "), "{ended:?}");
 
-    // One that has nothing, and one that cannot work with what it has.
-    let ended = called("skerry", &["guest", "check", "quota"]);
-    assert!(ended.code == 0 && ended.out.contains("a configuration may grant what it lacks (--config)"), "{ended:?}");
+    // One that cannot work with what it has.
     let ended = check("immutable-tags", "{tags: []}");
     assert!(
         ended.code == 1 && ended.out.contains("check     it cannot work: settings: `tags` is an empty list"),
@@ -398,4 +396,7 @@ fn a_look_at_a_policy() {
     );
     let ended = called("skerry", &["guest", "check", "/no/such.wasm"]);
     assert!(ended.code == 1 && ended.err.contains("/no/such.wasm cannot be read"), "{ended:?}");
+    // One that has nothing.
+    let ended = called("skerry", &["guest", "check", "quota"]);
+    assert!(ended.code == 0 && ended.out.contains("a configuration may grant what it lacks (--config)"), "{ended:?}");
 }

@@ -39,7 +39,9 @@ pub struct Plan {
 /// Reads the configuration of a plan again: the same file, flags and
 /// environment.
 #[derive(Clone)]
-pub struct Reread(Arc<dyn Fn() -> Result<(Config, Vec<Warning>), ConfigError> + Send + Sync>);
+pub struct Reread(Arc<Reader>);
+
+type Reader = dyn Fn() -> Result<(Config, Vec<Warning>), ConfigError> + Send + Sync;
 
 impl Reread {
     /// What it says now.

@@ -139,7 +139,7 @@ impl Wants {
         }
         // A part of a world is none.
         let has = |interface: &&str| exported.iter().any(|named| named.interface == *interface);
-        worlds.retain(|world: &&World| world.exports.iter().all(|interface| has(interface)));
+        worlds.retain(|world: &&World| world.exports.iter().all(&has));
         if worlds.is_empty() {
             let exports: Vec<_> = self.exports.iter().map(String::as_str).collect();
             return Err(self.unfit(offer, &exports, "exports"));
