@@ -285,3 +285,64 @@ async fn states_of_removed_uploads_are_swept() {
     store.inner.uploads.states.as_ref().unwrap().sweep(&store.inner.tree);
     assert_eq!(states(temp.path()).len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_staged_counts_until_it_comes_to_an_end() {
+    let temp = tempfile::tempdir().unwrap();
+    let options = || Options { staged_per_holder: 1000, ..Options::default() };
+    let store = open_with(temp.path(), options());
+    let ann = "principal ann".into();
+    let begin = async |at: &str, size: usize| {
+        let mut upload = store.create_upload(key(at), vec![]).await.unwrap();
+        upload.count_for(&ann);
+        upload.write(vec![pattern(size)]).await.unwrap();
+        upload
+    };
+    let staged = || store.staged().0;
+    let mut upload = begin("u/1/data", 600).await;
+    // What is refused leaves the upload as it was.
+    assert_eq!(upload.has_room_for(401), Err(Failure::TooMuchStaged));
+    assert_eq!(upload.write(vec![pattern(401)]).await, Err(Failure::TooMuchStaged));
+    assert_eq!((upload.offset(), fs::metadata(temp.path().join("u/1/data")).unwrap().len()), (600, 600));
+    upload.truncate(500).await.unwrap();
+    assert_eq!(staged(), 500);
+    // Between two requests, and closed.
+    drop(upload);
+    assert_eq!(staged(), 500);
+    store.inner.evict_uploads(Duration::ZERO);
+    assert_eq!((staged(), store.open_uploads().1), (500, 0));
+    // Removed by a task of the host's, which is nobody.
+    store.resume_upload(key("u/1/data")).await.unwrap().abort().await.unwrap();
+    assert_eq!(staged(), 0);
+    // One with no key: in memory, and in a file.
+    for size in [100, 1000] {
+        let mut upload = store.temporary_upload().await.unwrap();
+        upload.count_for(&ann);
+        upload.write(vec![pattern(size)]).await.unwrap();
+        assert_eq!(staged(), size as u64);
+        drop(upload);
+        assert_eq!(staged(), 0);
+    }
+    let mut upload = begin("u/2/data", 700).await;
+    upload.finish(key("b"), sha256(&pattern(700)), vec![], vec![]).await.unwrap();
+    assert_eq!(staged(), 0);
+    // By others, who tell nobody.
+    drop(begin("u/3/data", 700).await);
+    store.inner.evict_uploads(Duration::ZERO);
+    fs::remove_dir_all(temp.path().join("u/3")).unwrap();
+    super::super::janitor::tidy(&store.inner, 6);
+    assert_eq!(staged(), 0);
+    // After a restart, those that are there.
+    for (at, size) in [("u/4/data", 300), ("u/5/data", 400)] {
+        drop(begin(at, size).await);
+    }
+    store.close().await;
+    drop(store);
+    fs::remove_dir_all(temp.path().join("u/5")).unwrap();
+    let store = open_with(temp.path(), options());
+    assert_eq!(store.staged().0, 300);
+    let mut upload = store.resume_upload(key("u/4/data")).await.unwrap();
+    assert_eq!(upload.write(vec![pattern(701)]).await, Err(Failure::TooMuchStaged));
+    upload.abort().await.unwrap();
+    assert_eq!(store.staged().0, 0);
+}
