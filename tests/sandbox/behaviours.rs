@@ -82,7 +82,9 @@ fn end(behaviour: Behaviour) -> End {
         Behaviour::Forge => Refused("true Err(Failure::DigestMismatch)"),
         Behaviour::Swap => Refused("true true false false"),
         Behaviour::Offset => Refused("Err(Failure::WrongOffset(0))"),
-        Behaviour::Finished => Refused("true Err(Failure::Other(\"the body is taken already, or there is none\"))"),
+        Behaviour::Finished => {
+            Refused("true Err(Failure::Other(\"the upload is finished, or a call to it was given up\"))")
+        }
         Behaviour::Guess => Refused("0 0"),
         Behaviour::Commit => Refused("[Err(Failure::TooLarge(64)), Err(Failure::TooLarge(8388608))] 0"),
         Behaviour::Credentials => Refused("0"),
