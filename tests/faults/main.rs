@@ -7,7 +7,8 @@
 //! after a restart.
 //!
 //! Of all that can happen, one in `SKERRY_FAULTS_ONE_IN` does (1: all of it),
-//! and `SKERRY_FAULTS_ROUNDS` times several things at once;
+//! to the operations whose name begins with `SKERRY_FAULTS_ONLY` (all), and
+//! `SKERRY_FAULTS_ROUNDS` times several things at once;
 //! `SKERRY_FAULTS_SEED` chooses which.
 
 #![cfg(target_arch = "x86_64")]
@@ -30,7 +31,11 @@ use crate::operation::Operation;
 
 /// Every operation.
 fn operations() -> Vec<Operation> {
-    [uploads::all(), manifests::all(), deletes::all(), reads::all()].concat()
+    let only = env::var("SKERRY_FAULTS_ONLY").unwrap_or_default();
+    let mut all = [uploads::all(), manifests::all(), deletes::all(), reads::all()].concat();
+    all.retain(|operation| operation.name.starts_with(&only));
+    assert!(!all.is_empty(), "there is no operation {only}");
+    all
 }
 
 /// A number from the environment.
