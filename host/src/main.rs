@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use skerry::{cli, serve};
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main(&serve::All)
 }
