@@ -88,7 +88,7 @@ fn each_comes_to_its_end_and_nothing_goes() {
     host.logged(&["old/app:v1 is removed: it is the first"]);
     assert_eq!(host.registry.service().lines().iter().filter(|line| line.contains(" is removed: ")).count(), 1);
     // A flood of lines ends in the log as it does elsewhere.
-    let flood = |line: &&String| line.contains("line 99999");
+    let flood = |line: &&String| line.contains("line 9999");
     assert_eq!(host.registry.service().lines().iter().filter(flood).count(), 0);
 }
 
