@@ -263,8 +263,14 @@ impl Pusher {
 
     fn check_referrers(&self, client: &Client) -> Result<(), Failure> {
         let Some(subject) = &self.subject else { return Ok(()) };
-        let list =
-            client.request("GET", &format!("/v2/{}/referrers/{}", self.name, sha256(subject))).try_send()?.text();
+        // A page has a thousand of them at the most.
+        let mut list = String::new();
+        let mut page = Some(format!("/v2/{}/referrers/{}", self.name, sha256(subject)));
+        while let Some(target) = page {
+            let answer = demand(client.request("GET", &target).try_send()?, 200)?;
+            list.push_str(&answer.text());
+            page = answer.next();
+        }
         match self.referrers.iter().find(|referrer| !list.contains(*referrer)) {
             None => Ok(()),
             Some(lost) => Err(format!("{}'s referrer {lost} is lost", self.name).into()),

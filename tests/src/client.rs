@@ -325,6 +325,14 @@ impl Answer {
         assert!(!location.is_empty(), "{}: {} has no Location: {}", self.what, self.status, self.text());
         target(location).to_owned()
     }
+
+    /// Where a list goes on, as a target; nothing where this is its end.
+    #[track_caller]
+    pub fn next(&self) -> Option<String> {
+        let link = Some(self.header("link")).filter(|link| !link.is_empty())?;
+        let url = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        Some(target(url.unwrap_or_else(|| panic!("{}: Link: {link}", self.what))).to_owned())
+    }
 }
 
 /// Path and query of a URL that may be absolute.
