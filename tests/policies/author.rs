@@ -370,7 +370,9 @@ fn a_look_at_a_policy() {
     assert!(!ended.out.contains("hunter2"), "{}", ended.out);
 
     // What it is asked about, once it can work.
-    assert!(!ended.out.contains("  asked "), "{}", ended.out);
+    assert!(ended.out.contains("asked     who clients are, by anything, and what they may do\n"), "{}", ended.out);
+    let ended = check("access", "{rules: []}");
+    assert!(ended.out.contains("asked     what clients may do, and never who they are\n"), "{}", ended.out);
     let gate = gate().display().to_string();
     for (concerns, code, says) in [
         ("[tag-move, pull]", 0, "asked     about tag-move, pull"),

@@ -64,6 +64,36 @@ fn verdicts_become_answers() {
     assert!(!host.log_holds("correct"));
 }
 
+/// Who it is, and what that one may do: of one request, and never of two.
+#[test]
+fn an_instance_is_asked_about_one_request() {
+    let (_directory, host) = start("");
+    let counted = host.user("counted");
+    // That a client is nobody is known the second time.
+    for last in [3, 2, 2] {
+        let answer = counted.get("/v2/some/app/tags/list").expect(403);
+        assert_eq!(answer.json()["errors"][0]["message"], "question 2");
+        let answer = host.nobody().get("/v2/counted/tags/list").expect(401);
+        let asks = format!(r#"Basic realm="the \"realm\"",question="{last}""#);
+        assert_eq!(answer.header("www-authenticate"), asks);
+    }
+}
+
+/// Only who shows what a policy knows clients by is looked at.
+#[test]
+fn a_policy_says_by_what_it_knows_clients() {
+    let (_directory, host) = start("  settings: {knows-by: []}\n");
+    host.user("ann").get("/v2/public/app/tags/list").expect(401);
+    host.nobody().get("/v2/").expect(200);
+    let (_directory, host) = start("  settings: {knows-by: flood}\n");
+    host.user("ann").get("/v2/ann/app/tags/list").expect(404);
+    let counted = host.user("counted").get("/v2/some/app/tags/list").expect(403);
+    assert_eq!(counted.json()["errors"][0]["message"], "question 2");
+    // Who shows no password is not looked at.
+    let answer = host.nobody().get("/v2/counted/tags/list").expect(401);
+    assert!(answer.header("www-authenticate").ends_with(r#",question="2""#));
+}
+
 #[test]
 fn each_misbehaviour_meets_its_guard() {
     let (_directory, mut host) = start("  limits: {time: 100ms, memory: 8MiB}\n");
@@ -171,6 +201,7 @@ fn a_module_that_is_no_policy_is_refused() {
     for (policy, sentence) in [
         (format!("module: {}", nonsense.display()), "is no WebAssembly component that this host can run"),
         (format!("module: {}", native.display()), "is precompiled, and such code runs with all rights of this process"),
+        (format!("{{module: {}, settings: {{knows-by: trap}}}}", rules().display()), "cannot work: guard trap"),
         ("module: /no/such.wasm".to_owned(), "/no/such.wasm cannot be read"),
         (
             format!("{{module: {}, directory: {}, world: storage}}", rules().display(), granted.display()),

@@ -29,6 +29,12 @@ pub trait AuthPolicy: Sized {
         Ok(Vec::new())
     }
 
+    /// By what it may know who a client is. Where a client shows none of it, the
+    /// policy is not asked, which counts as [`Identity::Pass`].
+    fn knows_by(&self) -> Vec<Evidence> {
+        vec![Evidence::Anything]
+    }
+
     /// Who is this?
     ///
     /// # Errors
@@ -69,6 +75,35 @@ pub struct Client {
     pub address: String,
     /// The certificate of the client, where an authority vouched for it.
     pub certificate: Option<Certificate>,
+}
+
+/// What a policy may know a client by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Whatever it shows.
+    Anything,
+    /// That it shows no credential.
+    Nothing,
+    /// [`Credential::Basic`].
+    Basic,
+    /// [`Credential::Bearer`].
+    Bearer,
+    /// [`Client::certificate`].
+    Certificate,
+}
+
+impl Client {
+    /// Whether it shows this.
+    #[must_use]
+    pub fn shows(&self, evidence: Evidence) -> bool {
+        match evidence {
+            Evidence::Anything => true,
+            Evidence::Nothing => self.credential.is_nothing(),
+            Evidence::Basic => matches!(self.credential, Credential::Basic(..)),
+            Evidence::Bearer => matches!(self.credential, Credential::Bearer(_)),
+            Evidence::Certificate => self.certificate.is_some(),
+        }
+    }
 }
 
 /// The field `Authorization`.
@@ -221,12 +256,25 @@ pub fn check_auth<P: AuthPolicy>(host: &dyn Host) -> Result<Vec<String>, Failed>
     P::new(settings(host)?)?.check(host)
 }
 
-/// [`AuthPolicy::authenticate`] on a new policy, as the host calls it.
+/// [`AuthPolicy::knows_by`] of a new policy, as the host calls it.
+///
+/// # Errors
+/// What the policy says against its settings.
+pub fn knows_by<P: AuthPolicy>(host: &dyn Host) -> Result<Vec<Evidence>, Failed> {
+    Ok(P::new(settings(host)?)?.knows_by())
+}
+
+/// [`AuthPolicy::authenticate`] on a new policy, as the host calls it: not
+/// where the client shows nothing that it may know it by.
 ///
 /// # Errors
 /// The policy has no answer.
 pub fn authenticate<P: AuthPolicy>(host: &dyn Host, client: &Client, accesses: &[Access]) -> Result<Identity, Failed> {
-    P::new(settings(host)?)?.authenticate(host, client, accesses)
+    let policy = P::new(settings(host)?)?;
+    if !policy.knows_by().into_iter().any(|evidence| client.shows(evidence)) {
+        return Ok(Identity::Pass);
+    }
+    policy.authenticate(host, client, accesses)
 }
 
 /// [`AuthPolicy::authorize`] on a new policy, as the host calls it.

@@ -54,11 +54,12 @@
 //!     most: 1000000000
 //! ```
 //!
-//! The host starts a fresh instance for each question, so a policy keeps
-//! nothing between two of them; what it may look at comes by [`Host`]. It
-//! cannot fail open: an error, a panic and settings that are wrong deny the
-//! request with 503 and a line in the log, unless the operator chose otherwise
-//! (`on_failure`).
+//! The host starts a fresh instance for each request, so a policy keeps nothing
+//! between two of them; what it may look at comes by [`Host`]. A new value of
+//! an auth policy is made for each instance, which may be asked a few questions
+//! about one request. It cannot fail open: an error, a panic and settings that
+//! are wrong deny the request with 503 and a line in the log, unless the
+//! operator chose otherwise (`on_failure`).
 
 mod auth;
 #[cfg(target_family = "wasm")]
@@ -76,8 +77,8 @@ mod storage;
 
 pub use self::{
     auth::{
-        AuthPolicy, Certificate, Challenge, Client, Credential, Decision, Identity, Outcome, Refusal, authenticate,
-        authorize, challenges, check_auth,
+        AuthPolicy, Certificate, Challenge, Client, Credential, Decision, Evidence, Identity, Outcome, Refusal,
+        authenticate, authorize, challenges, check_auth, knows_by,
     },
     facts::{FactFailure, Facts, Referrer, StoredManifest, Tag, TagPage, Usage},
     failed::Failed,

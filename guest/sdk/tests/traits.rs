@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 use skerry_sdk::{
-    Access, Action, AuthPolicy, Client, Concern, Credential, Decision, Departure, Event, Failed, Happening, Host,
-    Identity, Manifest, Principal, Refusal, Retention, RetentionPolicy, Ruling, StoragePolicy, TagFacts, admit,
-    authenticate, authorize, challenges, check_auth, check_storage, concerns, memory::Memory, retain,
+    Access, Action, AuthPolicy, Client, Concern, Credential, Decision, Departure, Event, Evidence, Failed, Happening,
+    Host, Identity, Manifest, Principal, Refusal, Retention, RetentionPolicy, Ruling, StoragePolicy, TagFacts, admit,
+    authenticate, authorize, challenges, check_auth, check_storage, concerns, knows_by, memory::Memory, retain,
 };
 
 /// Knows nothing and says nothing.
@@ -36,6 +36,10 @@ fn until() -> String {
 
 impl AuthPolicy for Until {
     type Settings = Settings;
+
+    fn knows_by(&self) -> Vec<Evidence> {
+        vec![Evidence::Basic]
+    }
 
     fn new(settings: Settings) -> Result<Self, Failed> {
         if settings.user.is_empty() { Err("`user` is empty".into()) } else { Ok(Self(settings)) }
@@ -92,6 +96,7 @@ fn what_is_left_out_is_no_opinion() {
     let host = Memory::default();
     let pull = [Access { repository: Some("a".into()), action: Action::Pull, reference: None }];
     assert_eq!(check_auth::<Silent>(&host), Ok(vec![]));
+    assert_eq!(knows_by::<Silent>(&host), Ok(vec![Evidence::Anything]));
     assert_eq!(authenticate::<Silent>(&host, &Client::default(), &pull), Ok(Identity::Pass));
     assert_eq!(authorize::<Silent>(&host, None, &Client::default(), &pull), Ok(Decision::pass()));
     assert_eq!(challenges::<Silent>(&host, &Client::default(), &Refusal::default()), Ok(vec![]));
@@ -114,6 +119,8 @@ fn files_secrets_time_and_log() {
     whole.set_now(100);
     assert_eq!(ask(&whole), Ok(Identity::Known(Principal::named("ann"), None)));
     assert!(whole.take_log().is_empty());
+    // Not asked of who shows something else.
+    assert_eq!(authenticate::<Until>(&whole, &Client::default(), &[]), Ok(Identity::Pass));
     whole.set_now(101);
     assert_eq!(ask(&whole), Ok(Identity::Challenge));
     assert_eq!((whole.take_log(), whole.take_log()), (vec!["refused".to_owned()], vec![]));

@@ -25,6 +25,8 @@ use super::{
 #[derive(Debug)]
 pub struct Instances {
     running: Arc<Semaphore>,
+    /// How many those are in all.
+    most: usize,
     /// For those that wait for a body.
     bodies: Room,
     /// For those that wait for a policy.
@@ -60,6 +62,7 @@ impl Instances {
         let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(0)));
         Self {
             running: permits(running),
+            most: usize::try_from(running).unwrap_or(usize::MAX),
             bodies: Room::new(parked, limits.parked, limits.parked_per_address, limits.parked_per_principal),
             answers: Room::new(asking, limits.asking, limits.asking_per_address, u32::MAX),
             // On a small machine all of them, as to wait is better than to fail.
@@ -74,12 +77,22 @@ impl Instances {
     /// A permit to run, at once or after a wait in the queue; none when the
     /// queue is full or does not move.
     pub async fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
+        if let Some(permit) = self.at_hand() {
             return Some(permit);
         }
         let _turn = Turn::take(&self.queued, self.queue)?;
         let permit = Arc::clone(&self.running).acquire_owned();
         tokio::time::timeout(self.patience, permit).await.ok()?.ok()
+    }
+
+    /// A permit to run, if there is one now.
+    pub fn at_hand(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.running).try_acquire_owned().ok()
+    }
+
+    /// Whether half of the permits to run, or more, are free.
+    pub fn is_roomy(&self) -> bool {
+        self.free() >= self.most.div_ceil(2)
     }
 
     /// Room to wait for a client's body, without a permit to run.

@@ -267,6 +267,7 @@ impl Sandbox {
             seed: self.shared.seed,
             teller: Arc::clone(&self.teller),
             instances: Arc::clone(&self.policy_instances),
+            slots: self.policy_slots,
         };
         let policies = Policies::load(common, sources).await?;
         self.shared.uses.record(policies.keep_tags());

@@ -48,7 +48,7 @@ mod subject;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
-use skerry_sdk::{Access, AuthPolicy, Client, Decision, Failed, Host, Identity, Principal};
+use skerry_sdk::{Access, AuthPolicy, Client, Decision, Evidence, Failed, Host, Identity, Principal};
 
 pub use self::{rule::Rule, subject::Source};
 
@@ -109,6 +109,10 @@ impl AuthPolicy for Rules {
         });
         let nothing = self.0.rules.is_empty().then(|| "there are no rules: nobody may do anything".to_owned());
         Ok(nothing.into_iter().chain(unknown).take(64).collect())
+    }
+
+    fn knows_by(&self) -> Vec<Evidence> {
+        self.0.certificates.iter().map(|_| Evidence::Certificate).collect()
     }
 
     fn authenticate(&self, _: &dyn Host, client: &Client, _: &[Access]) -> Result<Identity, Failed> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use skerry_policy_access::Rules;
 use skerry_sdk::{
-    Access, Action, Certificate, Client, Credential, Identity, Outcome, Principal, authenticate, authorize, check_auth,
-    memory::Memory,
+    Access, Action, Certificate, Client, Credential, Evidence, Identity, Outcome, Principal, authenticate, authorize,
+    check_auth, knows_by, memory::Memory,
 };
 
 const RULES: &str = r#"{
@@ -139,6 +139,13 @@ fn hidden() {
     for repository in ["team/app", "no/such"] {
         assert_eq!(outcome(&settings, None, &[access(Pull, repository)]), Outcome::Challenge);
     }
+}
+
+#[test]
+fn clients_are_known_by_certificates_alone() {
+    let of = |settings: &str| knows_by::<Rules>(&Memory::new(settings)).unwrap();
+    assert_eq!(of(r#"{"rules": []}"#), []);
+    assert_eq!(of(r#"{"rules": [], "certificates": {"subject": "dns"}}"#), [Evidence::Certificate]);
 }
 
 #[test]

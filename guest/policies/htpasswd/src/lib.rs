@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use skerry_sdk::{
-    Access, AuthPolicy, Challenge, Client, Credential, Decision, Failed, Host, Identity, Principal, Refusal,
+    Access, AuthPolicy, Challenge, Client, Credential, Decision, Evidence, Failed, Host, Identity, Principal, Refusal,
 };
 
 use self::file::{Entry, LARGEST, Users};
@@ -65,6 +65,10 @@ impl AuthPolicy for Htpasswd {
     fn check(&self, host: &dyn Host) -> Result<Vec<String>, Failed> {
         let text = self.read(host)?;
         Users::parse(&text).warnings(&self.0.file)
+    }
+
+    fn knows_by(&self) -> Vec<Evidence> {
+        vec![Evidence::Nothing, Evidence::Basic]
     }
 
     fn authenticate(&self, host: &dyn Host, client: &Client, _: &[Access]) -> Result<Identity, Failed> {

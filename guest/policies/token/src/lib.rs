@@ -50,7 +50,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use skerry_sdk::{
-    Access, Action, AuthPolicy, Challenge, Client, Credential, Decision, Failed, Host, Identity, Principal, Refusal,
+    Access, Action, AuthPolicy, Challenge, Client, Credential, Decision, Evidence, Failed, Host, Identity, Principal,
+    Refusal,
 };
 
 use self::{
@@ -138,6 +139,10 @@ impl AuthPolicy for Token {
             warnings.push(format!("realm: {:?} is no URL, where clients get tokens", self.settings.realm));
         }
         Ok(warnings)
+    }
+
+    fn knows_by(&self) -> Vec<Evidence> {
+        vec![Evidence::Nothing, Evidence::Bearer]
     }
 
     fn authenticate(&self, host: &dyn Host, client: &Client, _: &[Access]) -> Result<Identity, Failed> {

@@ -1,10 +1,14 @@
 //! The exports of the world `auth-policy`.
 
-use std::marker::PhantomData;
+use std::{any::Any, cell::Cell, marker::PhantomData};
 
 use self::wit::exports::skerry::registry::auth as exported;
 use super::{Factless, answered, milliseconds};
-use crate::auth::{AuthPolicy, Certificate, Client, Credential, Identity, Outcome, Refusal};
+use crate::{
+    Failed,
+    auth::{AuthPolicy, Certificate, Client, Credential, Evidence, Identity, Outcome, Refusal},
+    host::settings,
+};
 
 #[allow(missing_docs, unsafe_code, clippy::all, reason = "generated")]
 pub mod wit {
@@ -21,13 +25,41 @@ pub mod wit {
 #[derive(Debug)]
 pub struct Component<P>(PhantomData<P>);
 
-impl<P: AuthPolicy> exported::Guest for Component<P> {
+thread_local! {
+    /// The policy: made when it is first asked, and asked again about the same
+    /// request, if about anything.
+    static POLICY: Cell<Option<&'static dyn Any>> = const { Cell::new(None) };
+}
+
+/// The policy with its settings. It stays for as long as the instance does.
+fn policy<P: AuthPolicy + 'static>() -> Result<&'static P, Failed> {
+    if let Some(made) = POLICY.get().and_then(<dyn Any>::downcast_ref) {
+        return Ok(made);
+    }
+    let made: &'static P = Box::leak(Box::new(P::new(settings(&Factless)?)?));
+    POLICY.set(Some(made));
+    Ok(made)
+}
+
+impl<P: AuthPolicy + 'static> exported::Guest for Component<P> {
     fn check() -> Result<Vec<String>, String> {
-        crate::check_auth::<P>(&Factless).map_err(|failed| failed.to_string())
+        policy::<P>().and_then(|policy| policy.check(&Factless)).map_err(|failed| failed.to_string())
+    }
+
+    fn knows_by() -> Vec<exported::Evidence> {
+        let one = |evidence| match evidence {
+            Evidence::Anything => exported::Evidence::Anything,
+            Evidence::Nothing => exported::Evidence::Nothing,
+            Evidence::Basic => exported::Evidence::Basic,
+            Evidence::Bearer => exported::Evidence::Bearer,
+            Evidence::Certificate => exported::Evidence::Certificate,
+        };
+        answered(policy::<P>()).knows_by().into_iter().map(one).collect()
     }
 
     fn authenticate(client: exported::Client, accesses: Vec<exported::Access>) -> exported::Identity {
-        match answered(crate::authenticate::<P>(&Factless, &client.into(), &all(accesses))) {
+        match answered(policy::<P>().and_then(|policy| policy.authenticate(&Factless, &client.into(), &all(accesses))))
+        {
             Identity::Pass => exported::Identity::Pass,
             Identity::Anonymous(lifetime) => exported::Identity::Anonymous(milliseconds(lifetime)),
             Identity::Known(principal, lifetime) => exported::Identity::Known(exported::Known {
@@ -48,7 +80,9 @@ impl<P: AuthPolicy> exported::Guest for Component<P> {
         accesses: Vec<exported::Access>,
     ) -> exported::Decision {
         let principal = principal.map(crate::Principal::from);
-        let decision = answered(crate::authorize::<P>(&Factless, principal.as_ref(), &client.into(), &all(accesses)));
+        let decision = policy::<P>()
+            .and_then(|policy| policy.authorize(&Factless, principal.as_ref(), &client.into(), &all(accesses)));
+        let decision = answered(decision);
         exported::Decision {
             outcome: match decision.outcome {
                 Outcome::Pass => exported::Outcome::Pass,
@@ -68,7 +102,7 @@ impl<P: AuthPolicy> exported::Guest for Component<P> {
         authority: Option<String>,
     ) -> Vec<exported::Challenge> {
         let refusal = Refusal { accesses: &all(accesses), insufficient, authority: authority.as_deref() };
-        let challenges = answered(crate::challenges::<P>(&Factless, &client.into(), &refusal));
+        let challenges = answered(policy::<P>()).challenges(&client.into(), &refusal);
         let one = |challenge: crate::Challenge| exported::Challenge {
             scheme: challenge.scheme,
             parameters: challenge.parameters,

@@ -1,6 +1,7 @@
 //! From what the operator configured to a policy that can be asked.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -20,6 +21,7 @@ use super::{
     },
     Common,
     concerns::Concerns,
+    evidence::Evidence,
     one::{Asking, Policy, Pre, Stake},
     rights::{Rights, auth_linker, storage_linker},
     said::Mask,
@@ -31,6 +33,9 @@ const AUTH: &str = "skerry:registry/auth@0.1.0";
 const STORAGE: &str = "skerry:registry/storage-rules@0.1.0";
 /// What a storage policy may export beside it.
 const RETENTION: &str = "skerry:registry/retention@0.1.0";
+
+/// Where one comes from that is part of this program: the end of a phrase.
+const BUILT_IN: &str = "that is built in";
 
 /// A policy as it was configured.
 pub struct Source {
@@ -85,10 +90,27 @@ pub fn built_in() -> impl Iterator<Item = &'static str> {
     module::policies()
 }
 
+/// Components of policies that are built in: those of one name share it.
+#[derive(Default)]
+pub struct Components(HashMap<String, Component>);
+
+impl Components {
+    fn of(&mut self, engine: &Engine, origin: Origin) -> Result<(Component, String), LoadError> {
+        let Origin::BuiltIn(name) = &origin else { return component(engine, origin, Purpose::Serve) };
+        let name = name.clone();
+        if let Some(known) = self.0.get(&name) {
+            return Ok((known.clone(), BUILT_IN.to_owned()));
+        }
+        let (made, path) = component(engine, origin, Purpose::Serve)?;
+        self.0.insert(name, made.clone());
+        Ok((made, path))
+    }
+}
+
 /// Loads one, and sees that it starts.
-pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> {
+pub async fn load(common: &Common, components: &mut Components, source: Source) -> Result<Policy, LoadError> {
     let Source { name, module: origin, world, settings, grant, preopen, secrets, lenient, lifetime, limits } = source;
-    let (component, path) = component(&common.engine, origin, Purpose::Serve)?;
+    let (component, path) = components.of(&common.engine, origin)?;
     let exports = |export: &str| component.get_export_index(None, export).is_some();
     let wrong = |cause: String| LoadError::Policy { name: name.clone(), path: path.clone(), cause };
     let worlds = Wants::of(&common.engine, &component).worlds().map_err(|misfit| wrong(misfit.to_string()))?;
@@ -138,13 +160,23 @@ pub async fn load(common: &Common, source: Source) -> Result<Policy, LoadError> 
     let instances = Instances::new(&limits, u32::MAX);
     let rights = Arc::new(Rights { name: name.clone(), grant, preopen, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut policy =
-        Policy { rights, pre, keeper, concerns: Concerns::default(), instances, lenient, lifetime, asked, failed };
+    let mut policy = Policy {
+        rights,
+        pre,
+        keeper,
+        knows_by: Evidence::default(),
+        concerns: Concerns::default(),
+        instances,
+        lenient,
+        lifetime,
+        asked,
+        failed,
+    };
     let asking = Asking { common, request: &"start", credentials: &Mask::default(), stake: Stake::Request };
     let started = policy.prove(&asking).await;
     let cannot = |cause| wrong(format!("cannot work: {cause}"));
     started.map_err(cannot)?;
-    policy.concerns = policy.about(&asking).await.map_err(cannot)?;
+    policy.about(&asking).await.map_err(cannot)?;
     Ok(policy)
 }
 
@@ -153,7 +185,7 @@ pub fn component(engine: &Engine, origin: Origin, purpose: Purpose) -> Result<(C
     // It takes long, and requests may be served meanwhile.
     tokio::task::block_in_place(|| match origin {
         Origin::File(file) => Ok((module::component_for(engine, &file, purpose)?, file.path.display().to_string())),
-        Origin::BuiltIn(name) => Ok((module::built_in_policy(engine, &name)?, "that is built in".to_owned())),
+        Origin::BuiltIn(name) => Ok((module::built_in_policy(engine, &name)?, BUILT_IN.to_owned())),
     })
 }
 

@@ -1,9 +1,10 @@
 //! Policies: components that decide who may do what, and what may be stored.
 //!
 //! A registry module asks through its imports (`access`, `admission`), and
-//! the host runs the configured chain: each policy in an instance of its own
-//! for each question, with limits, settings, files and secrets of its own. No
-//! policy sees a registry's storage, and none sees what another one has.
+//! the host runs the configured chain: each policy in instances of its own,
+//! with limits, settings, files and secrets of its own. No instance serves two
+//! requests, no policy sees a registry's storage, and none sees what another
+//! one has.
 //!
 //! What a policy decided is kept only for as long as it said, while the files
 //! that it read are as they were ([`decisions`]); so is every remembered
@@ -13,7 +14,9 @@ mod challenge;
 mod client;
 mod concerns;
 mod decisions;
+mod evidence;
 mod facts;
+mod live;
 mod load;
 mod one;
 mod question;
@@ -30,7 +33,7 @@ use std::sync::{Arc, atomic::Ordering};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
-use self::{concerns::Concerns, decisions::Decisions, one::Policy};
+use self::{concerns::Concerns, decisions::Decisions, load::Components, one::Policy};
 pub use self::{
     concerns::concern,
     load::{Origin, Source, World, built_in},
@@ -50,6 +53,16 @@ pub struct Common {
     /// Instances that all of them may be in, those of chains that were replaced
     /// and still run among them.
     pub instances: Arc<Semaphore>,
+    /// How many that are.
+    pub slots: u32,
+}
+
+impl Common {
+    /// Whether half of those instances or more may begin now.
+    fn is_roomy(&self) -> bool {
+        let slots = usize::try_from(self.slots).unwrap_or(usize::MAX);
+        self.instances.available_permits() >= slots.div_ceil(2)
+    }
 }
 
 /// The chain, as it was configured. A changed configuration makes another one,
@@ -88,8 +101,9 @@ impl Policies {
             concerns: Concerns::default(),
             decisions: Decisions::new(secret),
         };
+        let mut components = Components::default();
         for source in sources {
-            let policy = load::load(&policies.common, source).await?;
+            let policy = load::load(&policies.common, &mut components, source).await?;
             policies.concerns = policies.concerns.and(policy.concerns);
             match policy.pre {
                 one::Pre::Auth(_) => policies.auth.push(policy),

@@ -1,4 +1,4 @@
-//! One policy: each question is put to a fresh instance of it, within bounds
+//! One policy: its questions are put to fresh instances of it, within bounds
 //! of its own. What it answers is as little trusted as a client's request.
 
 use std::{
@@ -26,12 +26,13 @@ use super::{
         instances::Instances,
         limits::{Guard, Limits},
         meter,
-        moment::Moment,
     },
     Common, challenge,
     concerns::Concerns,
     decisions::Ground,
+    evidence::Evidence,
     facts::Facts,
+    live::{Instance, Live},
     retain,
     rights::{Rights, State},
     said::Mask,
@@ -64,6 +65,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Policy {
     pub rights: Arc<Rights>,
     pub pre: Pre,
+    /// By what it may know who a client is; by nothing for a storage policy.
+    pub knows_by: Evidence,
     /// What it is asked about; nothing for an auth policy.
     pub concerns: Concerns,
     /// Where it also decides which tags are kept.
@@ -93,6 +96,10 @@ pub struct Asking<'a> {
     /// What comes of it where a policy fails.
     pub stake: Stake,
 }
+
+/// What an instance runs by: one of its policy's own permits, and one of the
+/// slots of all policies.
+pub type Permits = [OwnedSemaphorePermit; 2];
 
 /// What depends on a policy's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,16 +140,21 @@ pub enum Said {
 /// Asks an auth policy: the answer, the files that it read, and since when
 /// what it saw holds.
 macro_rules! ask {
-    ($policy:ident, $asking:ident, $call:ident($($argument:ident),*)) => {{
+    ($policy:ident, $asking:ident, $live:ident, $call:ident($($argument:ident),*)) => {{
         let Pre::Auth(pre) = &$policy.pre else { return Err($policy.fail($asking, "it is no auth policy")) };
-        let (mut store, _permits) = $policy.begin($asking).await?;
-        let since = Moment::now();
+        let mut instance = $policy.instance($asking, $live).await?;
+        let Instance { store, exports, since, .. } = &mut instance;
         let called = $policy.bounded(async {
-            let instance = pre.instantiate_async(&mut store).await?;
-            instance.skerry_registry_auth().$call(&mut store, $($argument),*).await
+            let exports = match exports {
+                Some(exports) => exports,
+                None => exports.insert(pre.instantiate_async(&mut *store).await?),
+            };
+            exports.skerry_registry_auth().$call(&mut *store, $($argument),*).await
         });
         let called = called.await;
         let (answer, files) = $policy.end($asking, store, called)?;
+        let since = *since;
+        $live.keep($policy, $asking, instance);
         (answer, files, since)
     }};
 }
@@ -152,10 +164,11 @@ impl Policy {
     pub async fn authenticate(
         &self,
         asking: &Asking<'_>,
+        live: &mut Live,
         client: &auth::Client,
         accesses: &[Access],
     ) -> Result<(auth::Identity, Ground), Failed> {
-        let (identity, files, since) = ask!(self, asking, call_authenticate(client, accesses));
+        let (identity, files, since) = ask!(self, asking, live, call_authenticate(client, accesses));
         let lifetime = match &identity {
             // That it is not its own follows from what was shown alone.
             auth::Identity::Pass => Some(u64::MAX),
@@ -179,11 +192,12 @@ impl Policy {
     pub async fn authorize(
         &self,
         asking: &Asking<'_>,
+        live: &mut Live,
         who: Option<&Principal>,
         client: &auth::Client,
         accesses: &[Access],
     ) -> Result<(auth::Outcome, Ground), Failed> {
-        let (decision, files, since) = ask!(self, asking, call_authorize(who, client, accesses));
+        let (decision, files, since) = ask!(self, asking, live, call_authorize(who, client, accesses));
         let outcome = match decision.outcome {
             auth::Outcome::Deny(reason) => auth::Outcome::Deny(self.mask(asking).sentence(&reason, REASON)),
             other => other,
@@ -195,12 +209,13 @@ impl Policy {
     pub async fn challenges(
         &self,
         asking: &Asking<'_>,
+        live: &mut Live,
         client: &auth::Client,
         accesses: &[Access],
         insufficient: bool,
         authority: Option<&str>,
     ) -> Result<Vec<String>, Failed> {
-        let (challenges, _, _) = ask!(self, asking, call_challenges(client, accesses, insufficient, authority));
+        let (challenges, _, _) = ask!(self, asking, live, call_challenges(client, accesses, insufficient, authority));
         challenge::values(&challenges, &self.mask(asking)).map_err(|wrong| self.fail(asking, &wrong))
     }
 
@@ -223,7 +238,7 @@ impl Policy {
         if called.as_ref().is_err_and(|cause| cause.is::<Later>()) {
             return Ok(Said::Later);
         }
-        let (ruling, _) = self.end(asking, store, called)?;
+        let (ruling, _) = self.end(asking, &store, called)?;
         let mask = self.mask(asking);
         match ruling {
             Ruling::Allow(warnings) => Ok(Said::Allow(
@@ -277,31 +292,51 @@ impl Policy {
         }
     }
 
-    /// What it is about: asked once it has said that it can work.
-    pub async fn about(&self, asking: &Asking<'_>) -> Result<Concerns, String> {
-        let Pre::Storage(pre) = &self.pre else { return Ok(Concerns::default()) };
+    /// What it is asked of at all: once it has said that it can work.
+    pub async fn about(&mut self, asking: &Asking<'_>) -> Result<(), String> {
         let _slot = self.slot(asking.common).await.ok_or("every instance is busy")?;
         let mut store = self.store(asking.common);
         let called = self.bounded(async {
-            let policy = pre.instantiate_async(&mut store).await?;
-            policy.skerry_registry_storage_rules().call_concerns(&mut store).await
+            match &self.pre {
+                Pre::Auth(pre) => {
+                    let policy = pre.instantiate_async(&mut store).await?;
+                    Ok((policy.skerry_registry_auth().call_knows_by(&mut store).await?, Vec::new()))
+                }
+                Pre::Storage(pre) => {
+                    let policy = pre.instantiate_async(&mut store).await?;
+                    Ok((Vec::new(), policy.skerry_registry_storage_rules().call_concerns(&mut store).await?))
+                }
+            }
         });
         let outcome = called.await;
         self.log(asking, &store);
-        let named = outcome.map_err(|cause| self.mask(asking).sentence(&describe(&cause), REASON))?;
-        let concerns: Concerns = named.into_iter().collect();
-        if concerns.is_empty() && self.keeper.is_none() {
+        let (evidence, concerns) = outcome.map_err(|cause| self.mask(asking).sentence(&describe(&cause), REASON))?;
+        self.knows_by = evidence.into_iter().collect();
+        self.concerns = concerns.into_iter().collect();
+        let is_asked = matches!(self.pre, Pre::Auth(_)) || self.keeper.is_some();
+        if self.concerns.is_empty() && !is_asked {
             tracing::warn!(policy = self.rights.name, "it is about nothing, and never asked");
         }
-        Ok(concerns)
+        Ok(())
     }
 
-    pub(super) async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, [OwnedSemaphorePermit; 2]), Failed> {
+    pub(super) async fn begin(&self, asking: &Asking<'_>) -> Result<(Store<State>, Permits), Failed> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let permits = self.permits(asking).await?;
+        Ok((self.store(asking.common), permits))
+    }
+
+    /// Leave for one instance, as soon as there is any.
+    pub(super) async fn permits(&self, asking: &Asking<'_>) -> Result<Permits, Failed> {
         let busy = || self.fail(asking, "guard instances: all of them are busy, and the queue does not move");
         let permit = self.instances.admit().await.ok_or_else(busy)?;
         let slot = self.slot(asking.common).await.ok_or_else(busy)?;
-        Ok((self.store(asking.common), [permit, slot]))
+        Ok([permit, slot])
+    }
+
+    /// The same, if there is any now.
+    pub(super) fn permits_at_hand(&self, common: &Common) -> Option<Permits> {
+        Some([self.instances.at_hand()?, Arc::clone(&common.instances).try_acquire_owned().ok()?])
     }
 
     /// One of the slots of all policies: free at once, but where chains follow
@@ -311,7 +346,7 @@ impl Policy {
         tokio::time::timeout(self.rights.limits.queue_time, free).await.ok()?.ok()
     }
 
-    fn store(&self, common: &Common) -> Store<State> {
+    pub(super) fn store(&self, common: &Common) -> Store<State> {
         let mut store = Store::new(&common.engine, State::new(&self.rights, &common.ticker, common.seed));
         store.limiter(|state| &mut state.allowance);
         store.set_epoch_deadline(1);
@@ -328,19 +363,18 @@ impl Policy {
     pub(super) fn end<T>(
         &self,
         asking: &Asking<'_>,
-        mut store: Store<State>,
+        store: &Store<State>,
         outcome: wasmtime::Result<T>,
     ) -> Result<(T, Files), Failed> {
-        self.log(asking, &store);
+        self.log(asking, store);
         let answer = outcome.map_err(|cause| self.fail(asking, &describe(&cause)))?;
-        let read = std::mem::take(&mut store.data_mut().read);
-        Ok((answer, read.into_iter().map(|(name, seen)| (Arc::clone(&self.rights), name, seen)).collect()))
+        let read = store.data().read.iter().map(|(name, seen)| (Arc::clone(&self.rights), Arc::clone(name), *seen));
+        Ok((answer, read.collect()))
     }
 
     fn log(&self, asking: &Asking<'_>, store: &Store<State>) {
-        let mask = self.mask(asking);
         let output = &store.data().output;
-        output.log_as(Some(&self.rights.name), asking.request, &|line| mask.over(line).into_owned());
+        output.log_as(Some(&self.rights.name), asking.request, &|line| self.mask(asking).over(line).into_owned());
     }
 
     /// The one line that says that it failed, and why.

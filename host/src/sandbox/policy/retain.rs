@@ -40,7 +40,7 @@ impl Policy {
             policy.skerry_registry_retention().call_retain(&mut store, repository, tags, now(), since).await
         });
         let called = called.await;
-        let (answer, _) = self.end(asking, store, called)?;
+        let (answer, _) = self.end(asking, &store, called)?;
         let mask = self.mask(asking);
         let departures = answer.map_err(|reason| self.fail(asking, &mask.sentence(&reason, REASON)))?;
         let (all, gone) =

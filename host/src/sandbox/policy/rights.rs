@@ -83,6 +83,11 @@ impl State {
             listed: Arc::default(),
         }
     }
+
+    /// Another question begins: it may take as long as the first.
+    pub fn renew(&mut self, ticker: &Ticker) {
+        self.meter = Meter::new(ticker, &self.rights.limits);
+    }
 }
 
 /// What the world `auth-policy` imports, and WASI.
@@ -119,7 +124,9 @@ impl files::Host for State {
         // What failed may fail otherwise the next time.
         let seen =
             if outcome.as_ref().is_err_and(|failure| *failure != Failure::NotFound) { Seen::Unknown } else { seen };
-        self.read.push((name.into(), seen));
+        if !self.read.iter().any(|(known, before)| **known == *name && *before == seen) {
+            self.read.push((name.into(), seen));
+        }
         self.meter.leave();
         if let Ok(bytes) = &outcome {
             self.meter.hand_over(bytes.len())?;

@@ -22,6 +22,7 @@ use super::{
     Policies,
     client::{self, Fingerprint},
     decisions::{Decided, Ground},
+    live::Live,
     one::{Asking, Failed, Stake},
     question,
     said::Mask,
@@ -139,8 +140,9 @@ impl Session {
             return (asked, told.verdict);
         }
         let client = client::of(&self.authorization, &self.facts);
-        let (who, ground) = self.who(&client, accesses).await;
-        let (verdict, ground) = self.judge(&client, &who, ground, accesses).await;
+        let mut live = Live::default();
+        let (who, ground) = self.who(&mut live, &client, accesses).await;
+        let (verdict, ground) = self.judge(&mut live, &client, &who, ground, accesses).await;
         let lasting = matches!(verdict, Verdict::Allow).then_some(ground).filter(Ground::lasts);
         if let Some(ground) = &lasting {
             self.keep(&asked, &who, Box::default(), ground);
@@ -156,8 +158,9 @@ impl Session {
             return (asked, told.may.into_vec());
         }
         let client = client::of(&self.authorization, &self.facts);
-        let (who, ground) = self.who(&client, &[]).await;
-        let (may, ground) = self.each(&client, &who, ground, repositories).await;
+        let mut live = Live::default();
+        let (who, ground) = self.who(&mut live, &client, &[]).await;
+        let (may, ground) = self.each(&mut live, &client, &who, ground, repositories).await;
         let lasting = Some(ground).filter(|ground| ground.lasts() && matches!(who, Who::Somebody(_) | Who::Nobody));
         if let Some(ground) = &lasting {
             self.keep(&asked, &who, may.clone().into(), ground);
@@ -170,7 +173,7 @@ impl Session {
     /// Who is it?
     pub async fn principal(&mut self) -> (Arc<[u8]>, Option<Arc<Principal>>) {
         let client = client::of(&self.authorization, &self.facts);
-        let principal = match self.who(&client, &[]).await.0 {
+        let principal = match self.who(&mut Live::default(), &client, &[]).await.0 {
             Who::Somebody(principal) => Some(principal),
             Who::Nobody | Who::Wrong | Who::Unknown => None,
         };
@@ -180,7 +183,7 @@ impl Session {
     /// May this be stored, served, or go?
     pub async fn admit(&mut self, event: &Event) -> Ruling {
         let client = client::of(&self.authorization, &self.facts);
-        let who = if self.has_rules() { self.who(&client, &[]).await.0 } else { Who::Nobody };
+        let who = if self.has_rules() { self.who(&mut Live::default(), &client, &[]).await.0 } else { Who::Nobody };
         let who = match &who {
             Who::Somebody(principal) => Some(&**principal),
             Who::Nobody => None,
@@ -208,7 +211,7 @@ impl Session {
     }
 
     /// Asks policies in order until one knows.
-    async fn who(&mut self, client: &auth::Client, accesses: &[Access]) -> (Who, Ground) {
+    async fn who(&mut self, live: &mut Live, client: &auth::Client, accesses: &[Access]) -> (Who, Ground) {
         self.find_who();
         if self.who.is_none() {
             let nobody = question::nobody(accesses);
@@ -216,7 +219,7 @@ impl Session {
             let (who, ground) = match self.policies.decisions.find(&fingerprint, &nobody) {
                 Some(decided) => (Who::Nobody, decided.ground.clone()),
                 None => {
-                    let (who, ground) = self.authenticate(client, accesses).await;
+                    let (who, ground) = self.authenticate(live, client, accesses).await;
                     match &who {
                         Who::Somebody(_) => self.keep(question::WHO, &who, Box::default(), &ground),
                         Who::Nobody => self.keep(&nobody, &who, Box::default(), &ground),
@@ -230,15 +233,15 @@ impl Session {
         self.who.clone().unwrap_or((Who::Unknown, Ground::none()))
     }
 
-    async fn authenticate(&mut self, client: &auth::Client, accesses: &[Access]) -> (Who, Ground) {
+    async fn authenticate(&mut self, live: &mut Live, client: &auth::Client, accesses: &[Access]) -> (Who, Ground) {
         let mask = client::mask(client);
         let mut ground = Ground::firm();
-        for policy in &self.policies.auth {
+        for policy in self.policies.auth.iter().filter(|policy| policy.knows_by.is_shown(client)) {
             if spend(&mut self.left).is_err() {
                 return (Who::Unknown, Ground::none());
             }
             let asking = asking(&self.policies, &self.facts, &mask);
-            match policy.authenticate(&asking, client, accesses).await {
+            match policy.authenticate(&asking, live, client, accesses).await {
                 Ok((identity, more)) => {
                     ground = ground.and(&more);
                     match identity {
@@ -261,6 +264,7 @@ impl Session {
     /// From who it is to a verdict.
     async fn judge(
         &mut self,
+        live: &mut Live,
         client: &auth::Client,
         who: &Who,
         ground: Ground,
@@ -269,18 +273,18 @@ impl Session {
         let principal = match who {
             Who::Somebody(principal) => Some(&**principal),
             Who::Nobody => None,
-            Who::Wrong => return (self.challenge(client, accesses, false).await, Ground::none()),
+            Who::Wrong => return (self.challenge(live, client, accesses, false).await, Ground::none()),
             Who::Unknown => return (Verdict::Unavailable, Ground::none()),
         };
-        let (outcome, more) = match self.hear(client, principal, accesses).await {
+        let (outcome, more) = match self.hear(live, client, principal, accesses).await {
             Ok(heard) => heard,
             Err(_) => return (Verdict::Unavailable, Ground::none()),
         };
         let verdict = match outcome {
             auth::Outcome::Allow => Verdict::Allow,
             auth::Outcome::Hide => Verdict::Hide,
-            auth::Outcome::Challenge => self.challenge(client, accesses, principal.is_some()).await,
-            _ if principal.is_none() => self.challenge(client, accesses, false).await,
+            auth::Outcome::Challenge => self.challenge(live, client, accesses, principal.is_some()).await,
+            _ if principal.is_none() => self.challenge(live, client, accesses, false).await,
             auth::Outcome::Deny(reason) => Verdict::Deny(reason),
             auth::Outcome::Pass => Verdict::Deny(NOT_ALLOWED.to_owned()),
         };
@@ -291,6 +295,7 @@ impl Session {
     /// for it, or nobody is.
     async fn hear(
         &mut self,
+        live: &mut Live,
         client: &auth::Client,
         principal: Option<&Principal>,
         accesses: &[Access],
@@ -300,7 +305,7 @@ impl Session {
         for policy in &self.policies.auth {
             spend(&mut self.left)?;
             let asking = asking(&self.policies, &self.facts, &mask);
-            match policy.authorize(&asking, principal, client, accesses).await {
+            match policy.authorize(&asking, live, principal, client, accesses).await {
                 Ok((outcome, more)) => {
                     heard.1 = heard.1.and(&more);
                     match outcome {
@@ -317,7 +322,13 @@ impl Session {
     }
 
     /// 401 with what all policies ask for; 403 where that is nothing.
-    async fn challenge(&mut self, client: &auth::Client, accesses: &[Access], insufficient: bool) -> Verdict {
+    async fn challenge(
+        &mut self,
+        live: &mut Live,
+        client: &auth::Client,
+        accesses: &[Access],
+        insufficient: bool,
+    ) -> Verdict {
         let mask = client::mask(client);
         let authority = self.called.as_ref().and_then(|called| client::authority(called, &self.facts));
         let mut values = Vec::new();
@@ -326,7 +337,7 @@ impl Session {
                 return Verdict::Unavailable;
             }
             let asking = asking(&self.policies, &self.facts, &mask);
-            match policy.challenges(&asking, client, accesses, insufficient, authority).await {
+            match policy.challenges(&asking, live, client, accesses, insufficient, authority).await {
                 Ok(more) => values.extend(more),
                 Err(_) if policy.lenient => {}
                 Err(_) => return Verdict::Unavailable,
@@ -340,6 +351,7 @@ impl Session {
 
     async fn each(
         &mut self,
+        live: &mut Live,
         client: &auth::Client,
         who: &Who,
         mut ground: Ground,
@@ -354,7 +366,7 @@ impl Session {
         for name in repositories {
             let access = Access { repository: Some(name.clone()), action: Action::Pull, reference: None };
             // One line in the log is enough.
-            let Ok((outcome, more)) = self.hear(client, principal, &[access]).await else {
+            let Ok((outcome, more)) = self.hear(live, client, principal, &[access]).await else {
                 return (vec![false; repositories.len()], Ground::none());
             };
             ground = ground.and(&more);

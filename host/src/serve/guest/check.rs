@@ -119,8 +119,10 @@ async fn asked(text: &mut String, rehearsal: &Rehearsal, scene: Scene, granted: 
     };
     line(text, "check", &answer)?;
     // As at a start: only what can work says what it is about.
-    if well && rehearsal.functions().iter().any(|function| function == "concerns") {
-        return about(text, rehearsal, &rehearsal.ask(&stage, "concerns", &Json::Null).await?);
+    for function in ["concerns", "knows-by"] {
+        if well && rehearsal.functions().iter().any(|known| known == function) {
+            return about(text, rehearsal, function, &rehearsal.ask(&stage, function, &Json::Null).await?);
+        }
     }
     // That settings are missing is no fault where there are none.
     let ended = asked.answer.is_err() && asked.said.is_none();
@@ -128,7 +130,7 @@ async fn asked(text: &mut String, rehearsal: &Rehearsal, scene: Scene, granted: 
 }
 
 /// Of what it is asked. False where it does not say: it would not be taken.
-fn about(text: &mut String, rehearsal: &Rehearsal, asked: &Asked) -> Result<bool, Box<dyn Error>> {
+fn about(text: &mut String, rehearsal: &Rehearsal, function: &str, asked: &Asked) -> Result<bool, Box<dyn Error>> {
     let keeps = rehearsal.functions().iter().any(|function| function == "retain");
     let mut kinds: Vec<&str> = Vec::new();
     match &asked.answer {
@@ -139,7 +141,7 @@ fn about(text: &mut String, rehearsal: &Rehearsal, asked: &Asked) -> Result<bool
         }
         Ok(answer) => {
             for kind in answer.as_array().into_iter().flatten().filter_map(Json::as_str) {
-                // However often it says so: there are nine.
+                // However often it says so: there are few.
                 if !kinds.contains(&kind) {
                     kinds.push(kind);
                 }
@@ -150,6 +152,8 @@ fn about(text: &mut String, rehearsal: &Rehearsal, asked: &Asked) -> Result<bool
         kinds.push("which tags are kept");
     }
     let about = match kinds.as_slice() {
+        [] if function == "knows-by" => "what clients may do, and never who they are".to_owned(),
+        kinds if function == "knows-by" => format!("who clients are, by {}, and what they may do", kinds.join(", ")),
         [] => "about nothing: it would never be asked".to_owned(),
         kinds => format!("about {}", kinds.join(", ")),
     };

@@ -9,22 +9,43 @@ mod attacks;
 
 wit_bindgen::generate!({ path: "../../../wit", world: "auth-policy", generate_all });
 
-use std::{thread, time::Duration};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
 
 use exports::skerry::registry::auth::{
-    Access, Challenge, Client, Credential, Decision, Guest, Identity, Known, Outcome, Principal,
+    Access, Challenge, Client, Credential, Decision, Evidence, Guest, Identity, Known, Outcome, Principal,
 };
 use skerry::registry::{files, identity::Action, secrets, settings};
 
 struct Rules;
 export!(Rules);
 
+/// Questions that this instance was asked.
+static ASKED: AtomicU32 = AtomicU32::new(0);
+
+fn count() -> u32 {
+    ASKED.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 impl Guest for Rules {
     fn check() -> Result<Vec<String>, String> {
         Ok(Vec::new())
     }
 
+    fn knows_by() -> Vec<Evidence> {
+        match settings::value("knows-by").as_deref() {
+            Some("\"trap\"") => panic!("it knows by nothing that can be said"),
+            Some("\"flood\"") => vec![Evidence::Basic; 10_000],
+            Some("[]") => Vec::new(),
+            _ => vec![Evidence::Anything],
+        }
+    }
+
     fn authenticate(client: Client, _: Vec<Access>) -> Identity {
+        count();
         let (user, password) = match client.credential {
             Credential::None => return Identity::Pass,
             Credential::Basic(pair) => pair,
@@ -50,6 +71,7 @@ impl Guest for Rules {
         // One that is counted: a test sees how often it was asked.
         eprintln!("asked by {}", principal.as_ref().map_or("nobody", |principal| &principal.subject));
         let user = principal.map(|principal| principal.subject).unwrap_or_default();
+        let asked = count();
         if let Some(decided) = attacks::decided(&user, &accesses) {
             return decided;
         }
@@ -75,6 +97,7 @@ impl Guest for Rules {
                 eprintln!("the secret is {secret}");
                 return decision(Outcome::Deny(format!("the secret is {secret}, the password correct")));
             }
+            "counted" => return decision(Outcome::Deny(format!("question {asked}"))),
             "undecided" => return decision(Outcome::Pass),
             _ => {}
         }
@@ -87,12 +110,16 @@ impl Guest for Rules {
 
     fn challenges(_: Client, accesses: Vec<Access>, insufficient: bool, authority: Option<String>) -> Vec<Challenge> {
         let mut parameters = vec![("realm".to_owned(), "the \"realm\"".to_owned())];
+        let asked = count();
         if insufficient {
             parameters.push(("error".to_owned(), "insufficient_scope".to_owned()));
         }
         let asks = |name: &str| accesses.iter().any(|access| access.repository.as_deref() == Some(name));
         if asks("split-challenge") {
             parameters.push(("scope".to_owned(), "a\"\r\nSet-Cookie: b".to_owned()));
+        }
+        if asks("counted") {
+            parameters.push(("question".to_owned(), asked.to_string()));
         }
         if asks("called") {
             parameters.extend(authority.map(|authority| ("authority".to_owned(), authority)));

@@ -1,4 +1,5 @@
 // Some addresses push; all others pull, and nothing else.
+#include <stdlib.h>
 #include <string.h>
 
 #include "auth_policy.h"
@@ -28,7 +29,13 @@ bool exports_skerry_registry_auth_check(auth_policy_list_string_t *ret, auth_pol
   return false;
 }
 
-// What is returned is freed by the generated code: each text is a copy.
+// What is returned is freed by the generated code: it is all copies.
+void exports_skerry_registry_auth_knows_by(exports_skerry_registry_auth_list_evidence_t *ret) {
+  *ret = (exports_skerry_registry_auth_list_evidence_t){.ptr = malloc(sizeof *ret->ptr), .len = 1};
+  if (!ret->ptr) abort();
+  ret->ptr[0] = EXPORTS_SKERRY_REGISTRY_AUTH_EVIDENCE_ANYTHING;
+}
+
 void exports_skerry_registry_auth_authenticate(exports_skerry_registry_auth_client_t *client,
                                                exports_skerry_registry_auth_list_access_t *accesses,
                                                exports_skerry_registry_auth_identity_t *ret) {
