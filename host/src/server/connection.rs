@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -29,6 +29,7 @@ use super::{
     handler::TlsFacts,
     listen::{ACME_TLS, Challenges, TlsSetup, TlsSource},
     options::Limits,
+    output::{Output, Stream},
     pipeline::Pipeline,
     proxied::Proxies,
     pulse::{Pulse, Silence},
@@ -36,7 +37,7 @@ use super::{
     slots::{Share, Slots},
     socket::Socket,
     turns::Turns,
-    wire::{Stream, Wire},
+    wire::Wire,
 };
 use crate::tls::ClientCertificate;
 
@@ -270,7 +271,7 @@ async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
     let pulse = peer.pulse.clone();
     let for_farewell = shared.clone();
     let wire = Wire::new(
-        stream,
+        Output::new(stream, false),
         Some(Framing::new(limits.head_bytes, limits.head_fields)),
         pulse.clone(),
         Arc::new(move |failure| for_farewell.pipeline.farewell(failure)),
@@ -303,7 +304,8 @@ async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
         .writev(true)
         .serve_connection(TokioIo::new(wire), service);
     let ended =
-        drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, &pulse, &shared, &shutdown).await;
+        drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, |_| (), &pulse, &shared, &shutdown)
+            .await;
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "connection ended");
         let mut wire = connection.into_parts().io.into_inner();
@@ -319,7 +321,8 @@ async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
     let limits = &shared.pipeline.options.limits;
     let pulse = peer.pulse.clone();
     // HTTP/2 says what it has to say itself.
-    let wire = Wire::new(stream, None, pulse.clone(), Arc::new(|_| bytes::Bytes::new()));
+    let output = Output::new(stream, true);
+    let wire = Wire::new(output.clone(), None, pulse.clone(), Arc::new(|_| bytes::Bytes::new()));
     let for_requests = shared.clone();
     let service = service_fn(move |request| {
         // Before the first poll: from here on it is under way.
@@ -338,17 +341,20 @@ async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
         .max_local_error_reset_streams(limits.h2_local_resets)
         .keep_alive_interval(limits.h2_ping)
         .serve_connection(TokioIo::new(wire), service);
-    let ended = drive(pin!(connection), http2::Connection::graceful_shutdown, &pulse, &shared, &shutdown).await;
+    let flush = |cx: &mut Context<'_>| output.flush(cx);
+    let ended = drive(pin!(connection), http2::Connection::graceful_shutdown, flush, &pulse, &shared, &shutdown).await;
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "connection ended");
     }
 }
 
 /// Polls a connection to its end, which comes by itself, by silence
-/// ([`Pulse::due`]) or by a shutdown. `None` if it was cut off.
+/// ([`Pulse::due`]) or by a shutdown, and flushes what it wrote each time.
+/// `None` if it was cut off.
 async fn drive<C>(
     mut connection: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
+    flush: impl Fn(&mut Context<'_>),
     pulse: &Pulse,
     shared: &Shared,
     shutdown: &Shutdown,
@@ -370,6 +376,7 @@ where
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Some(ended));
             }
+            flush(cx);
             if draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
                 draining = None;
                 stopping = Some(Box::pin(shutdown.reached(Phase::Stopping)));

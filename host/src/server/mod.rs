@@ -27,6 +27,7 @@ mod health;
 mod listen;
 mod meters;
 mod options;
+mod output;
 mod pipeline;
 mod proxied;
 mod pulse;

@@ -9,28 +9,20 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
 
 use super::{
     framing::{Broken, Framing, Wrong},
     handler::HostFailure,
+    output::Output,
     pulse::Pulse,
-    socket::Socket,
 };
-
-/// With TLS or without: one type, so that hyper is compiled once for each
-/// protocol.
-pub(super) enum Stream {
-    Plain(Socket),
-    Tls(Box<TlsStream<Socket>>),
-}
 
 /// Gives the bytes of the last answer on a connection.
 pub(super) type Farewell = Arc<dyn Fn(HostFailure) -> Bytes + Send + Sync>;
 
 /// What hyper speaks through.
 pub(super) struct Wire {
-    stream: Stream,
+    output: Output,
     /// HTTP/1.1 only.
     framing: Option<Framing>,
     pulse: Arc<Pulse>,
@@ -50,8 +42,8 @@ enum Place {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, framing: Option<Framing>, pulse: Arc<Pulse>, farewell: Farewell) -> Self {
-        Self { stream, framing, pulse, farewell, unanswered: None, last_word: Bytes::new(), broken: None }
+    pub(super) fn new(output: Output, framing: Option<Framing>, pulse: Arc<Pulse>, farewell: Farewell) -> Self {
+        Self { output, framing, pulse, farewell, unanswered: None, last_word: Bytes::new(), broken: None }
     }
 
     /// Whether there is something left to say that hyper does not know of.
@@ -89,22 +81,6 @@ fn malformed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "not a request")
 }
 
-impl Stream {
-    fn read(&mut self) -> Pin<&mut (dyn AsyncRead + Send + Unpin)> {
-        match self {
-            Self::Plain(socket) => Pin::new(socket),
-            Self::Tls(tls) => Pin::new(&mut **tls),
-        }
-    }
-
-    fn write(&mut self) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
-        match self {
-            Self::Plain(socket) => Pin::new(socket),
-            Self::Tls(tls) => Pin::new(&mut **tls),
-        }
-    }
-}
-
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
@@ -122,7 +98,7 @@ impl AsyncRead for Wire {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client was silent for too long")));
         }
         let before = buf.filled().len();
-        match this.stream.read().poll_read(cx, buf) {
+        match this.output.poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
                 this.look(buf, before);
                 // No bytes would mean the end.
@@ -143,27 +119,24 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream.write().poll_write(cx, bytes)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.output.poll_write(cx, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.write().poll_write_vectored(cx, parts)
+        self.output.poll_write(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(socket) => socket.is_write_vectored(),
-            Stream::Tls(tls) => tls.is_write_vectored(),
-        }
+        self.output.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.write().poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.output.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -176,11 +149,11 @@ impl AsyncWrite for Wire {
             this.last_word = (this.farewell)(failure);
         }
         while this.last_word.has_remaining() {
-            match ready!(this.stream.write().poll_write(cx, &this.last_word))? {
+            match ready!(this.output.poll_write(cx, &[io::IoSlice::new(&this.last_word)]))? {
                 0 => break,
                 n => this.last_word.advance(n),
             }
         }
-        this.stream.write().poll_shutdown(cx)
+        this.output.poll_shutdown(cx)
     }
 }
