@@ -74,6 +74,9 @@ fn run(options: &Options) -> Result<(), String> {
     if let Some(name) = &options.profile {
         return profile::run(options, name);
     }
+    if !options.quick && options.from.is_none() {
+        servers::as_shipped();
+    }
     let results = match &options.from {
         Some(file) => {
             let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -7,6 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -36,6 +37,19 @@ pub enum Who {
     Registry3,
     /// Debian's docker-registry 2.8.
     Registry2,
+}
+
+/// The program that is measured.
+static OURS: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on it is the one that is shipped, which has no names for a
+/// profiler to show.
+pub fn as_shipped() {
+    OURS.get_or_init(binary::shipped);
+}
+
+fn ours() -> &'static Path {
+    OURS.get_or_init(|| binary::skerry().to_owned())
 }
 
 impl Who {
@@ -97,7 +111,7 @@ impl Who {
     /// Its program, and how it comes onto a machine where it is not.
     fn program(self) -> Result<PathBuf, String> {
         let (program, how) = match self {
-            Self::Skerry | Self::Computed | Self::Guarded | Self::Asked => return Ok(binary::skerry().to_owned()),
+            Self::Skerry | Self::Computed | Self::Guarded | Self::Asked => return Ok(ours().to_owned()),
             Self::Twin => return Ok(std::env::current_exe().unwrap()),
             Self::Nginx => ("nginx", "apt-get install nginx"),
             Self::Registry3 => (

@@ -12,8 +12,17 @@ pub fn skerry() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match env::var_os("SKERRY_BIN") {
         Some(path) => PathBuf::from(path),
-        None => build(),
+        // The whole workspace and one test, so that dependencies have the
+        // features that `cargo test --workspace` gave them, and are not built
+        // again.
+        None => build(&["--release", "--workspace", "--bin", "skerry", "--test", "architecture"]),
     })
+}
+
+/// The same as it is shipped, which takes some minutes the first time.
+pub fn shipped() -> PathBuf {
+    let program = env::var_os("SKERRY_BIN").map(PathBuf::from);
+    program.unwrap_or_else(|| build(&["--profile", "dist", "--package", "skerry", "--bin", "skerry"]))
 }
 
 /// The workspace's own directory.
@@ -38,15 +47,13 @@ pub fn cargo() -> Command {
     cargo
 }
 
-fn build() -> PathBuf {
+fn build(what: &[&str]) -> PathBuf {
     // target/release/deps/<this test>: build where cargo built this.
     let this = env::current_exe().unwrap();
     let target = this.ancestors().nth(3).expect("a test lies in target/<profile>/deps");
     let output = cargo()
-        // The whole workspace and one test, so that dependencies have the
-        // features that `cargo test --workspace` gave them, and are not built
-        // again.
-        .args(["build", "--release", "--workspace", "--bin", "skerry", "--test", "architecture"])
+        .arg("build")
+        .args(what)
         .args(["--message-format", "json-render-diagnostics"])
         .env("CARGO_TARGET_DIR", target)
         .stderr(Stdio::inherit())
