@@ -12,7 +12,7 @@ use skerry_tests::{Client, Options, Registry, binary, command};
 /// A registry, and what it says of itself.
 pub struct Host {
     pub registry: Registry,
-    admin: Client,
+    pub admin: Client,
 }
 
 impl Host {

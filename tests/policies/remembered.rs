@@ -172,6 +172,13 @@ fn a_changed_rule_counts_at_once() {
         may.get(target).expect(403);
         may_not.get(target).expect(200);
     }
+    // Numbers are those of the policies that there are.
+    host.registry.configure("- module: access\n", "- module: access\n  name: renamed\n");
+    host.registry.signal(Signal::HUP);
+    host.logged_times("policies are loaded anew", 4);
+    bob.get(target).expect(200);
+    assert!(host.asked("renamed") > 0);
+    assert!(!host.admin.get("/metrics").expect(200).text().contains("policy=\"access\""));
     // Half of a configuration is none: what was in force stays.
     host.registry.configure("policies:", "policies: [");
     host.registry.signal(Signal::HUP);

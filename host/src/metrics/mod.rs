@@ -39,6 +39,8 @@ enum Source {
     Gauge(Arc<Gauge>),
     Histogram(Arc<Histogram>),
     Asked(Arc<dyn Fn() -> f64 + Send + Sync>),
+    /// One number for each value of a label.
+    Each(&'static str, Arc<dyn Fn() -> Vec<(String, f64)> + Send + Sync>),
 }
 
 impl Metrics {
@@ -100,6 +102,18 @@ impl Metrics {
         self.register(name, help, "counter", labels, Source::Asked(Arc::new(ask)));
     }
 
+    /// Counters that somebody else keeps, one for each value of a label: which
+    /// those are is asked for as well when they are shown.
+    pub fn counters_fn(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        ask: impl Fn() -> Vec<(String, f64)> + Send + Sync + 'static,
+    ) {
+        self.register(name, help, "counter", &[], Source::Each(label, Arc::new(ask)));
+    }
+
     /// All of it, as text.
     #[must_use]
     pub fn render(&self) -> String {
@@ -133,7 +147,10 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::time::Duration;
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use super::Metrics;
 
@@ -166,5 +183,13 @@ mod tests {
         // One kind a name: the second is not shown.
         metrics.gauge("b_total", "B.", &[("x", "1")]).set(9);
         assert!(metrics.render().contains("b_total{x=\"1\"} 4"));
+        // Which there are may change.
+        let names = Arc::new(Mutex::new(vec!["one"]));
+        let each = Arc::clone(&names);
+        let ask = move || each.lock().unwrap().iter().map(|name| ((*name).to_owned(), 2.0)).collect();
+        metrics.counters_fn("e_total", "E.", "name", ask);
+        assert!(metrics.render().contains("# TYPE e_total counter\ne_total{name=\"one\"} 2\n"));
+        *names.lock().unwrap() = vec!["t\"o", "three"];
+        assert!(metrics.render().ends_with("\ne_total{name=\"t\\\"o\"} 2\ne_total{name=\"three\"} 2\n"));
     }
 }

@@ -23,6 +23,10 @@ pub(super) fn write(out: &mut String, name: &str, labels: &str, source: &Source)
         Source::Counter(counter) => writeln!(out, "{name}{braced} {}", counter.value()),
         Source::Gauge(gauge) => writeln!(out, "{name}{braced} {}", gauge.value()),
         Source::Asked(ask) => writeln!(out, "{name}{braced} {}", ask()),
+        Source::Each(label, ask) => ask().iter().try_for_each(|(value, number)| {
+            let own = self::labels(&[(label, value)]);
+            writeln!(out, "{name}{{{own}}} {number}")
+        }),
         Source::Histogram(histogram) => {
             let (rows, count, sum) = histogram.snapshot();
             let comma = if labels.is_empty() { "" } else { "," };

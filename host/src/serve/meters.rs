@@ -63,25 +63,20 @@ pub fn register(metrics: &Metrics, sandbox: &Arc<Sandbox>, storage: &Arc<Directo
     metrics.gauge_fn("skerry_storage_folds_names", "1 where names that differ by case alone are one.", &[], folds);
 }
 
-/// What policies are asked; nothing where there is none.
+/// What policies are asked: those that there are when somebody looks.
 #[expect(clippy::cast_precision_loss, reason = "counts of things that are few")]
 fn policies(metrics: &Metrics, sandbox: &Arc<Sandbox>) {
-    for policy in sandbox.policies() {
-        let number = |pick: fn(&PolicyCounts) -> u64| {
-            let (from, name) = (Arc::clone(sandbox), policy.name.clone());
-            move || from.policies().iter().find(|counts| counts.name == name).map_or(0.0, |counts| pick(counts) as f64)
-        };
-        let labels = [("policy", policy.name.as_str())];
-        let help = "Questions that were put to a policy.";
-        metrics.counter_fn("skerry_policy_questions_total", help, &labels, number(|counts| counts.asked));
-        let help = "Questions that a policy failed to answer.";
-        metrics.counter_fn("skerry_policy_failures_total", help, &labels, number(|counts| counts.failed));
-    }
-    if !sandbox.policies().is_empty() {
+    let each = |pick: fn(&PolicyCounts) -> u64| {
         let from = Arc::clone(sandbox);
-        let help = "Decisions of policies that were there already.";
-        metrics.counter_fn("skerry_policy_decisions_kept_total", help, &[], move || from.decisions().0 as f64);
-    }
+        move || from.policies().into_iter().map(|counts| (counts.name.clone(), pick(&counts) as f64)).collect()
+    };
+    let help = "Questions that were put to a policy.";
+    metrics.counters_fn("skerry_policy_questions_total", help, "policy", each(|counts| counts.asked));
+    let help = "Questions that a policy failed to answer.";
+    metrics.counters_fn("skerry_policy_failures_total", help, "policy", each(|counts| counts.failed));
+    let from = Arc::clone(sandbox);
+    let help = "Decisions of policies that were there already.";
+    metrics.counter_fn("skerry_policy_decisions_kept_total", help, &[], move || from.decisions().0 as f64);
 }
 
 /// What is remembered; nothing where nothing is.
