@@ -12,6 +12,7 @@ use skerry_tests::{
 
 use super::{
     host::{curious, gate, htpasswd, passwords, rules, sweeper},
+    modules::stranger,
     signatures::Fixture,
 };
 
@@ -389,6 +390,18 @@ fn a_look_at_a_policy() {
     assert!(ended.out.contains("skerry:registry/retention-policy@0.1.0, "), "{ended:?}");
     let ended = check("quota", "{rules: []}");
     assert!(ended.code == 1 && !ended.out.contains("  asked "), "{ended:?}");
+
+    // One of before the world had all of its functions.
+    let text = "package skerry:registry@0.1.0; interface auth { check: func() -> list<string>; } \
+                world auth-policy { export auth; }";
+    let old = directory.path().join("old.wasm");
+    fs::write(&old, stranger(text, "auth-policy")).unwrap();
+    let ended = check(&old.display().to_string(), "{}");
+    let lacks = "instance export `skerry:registry/auth@0.1.0` does not have export `";
+    assert!(
+        ended.code == 1 && ended.err.contains("which is what this host offers: ") && ended.err.contains(lacks),
+        "{ended:?}"
+    );
 
     // One that cannot work with what it has.
     let ended = check("immutable-tags", "{tags: []}");

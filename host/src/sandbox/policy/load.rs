@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde_json::Value;
-use wasmtime::{Engine, component::Component};
+use wasmtime::{
+    Engine,
+    component::{Component, InstancePre},
+};
 
 use super::{
     super::{
@@ -23,7 +26,7 @@ use super::{
     concerns::Concerns,
     evidence::Evidence,
     one::{Asking, Policy, Pre, Stake},
-    rights::{Rights, auth_linker, storage_linker},
+    rights::{Rights, State, auth_linker, storage_linker},
     said::Mask,
 };
 use crate::storage::Grant;
@@ -137,21 +140,12 @@ pub async fn load(common: &Common, components: &mut Components, source: Source) 
             world.name()
         ))
     };
-    let mut keeper = None;
-    let pre = match world {
-        World::Auth => {
-            let pre = auth_linker(&common.engine).and_then(|linker| linker.instantiate_pre(&component));
-            Pre::Auth(pre.and_then(AuthPolicyPre::new).map_err(misfit)?)
-        }
-        World::Storage => {
-            let pre = storage_linker(&common.engine).and_then(|linker| linker.instantiate_pre(&component));
-            let pre = pre.map_err(misfit)?;
-            if exports(RETENTION) {
-                keeper = Some(KeeperPre::new(pre.clone()).map_err(misfit)?);
-            }
-            Pre::Storage(StoragePolicyPre::new(pre).map_err(misfit)?)
-        }
+    let linker = match world {
+        World::Auth => auth_linker(&common.engine),
+        World::Storage => storage_linker(&common.engine),
     };
+    let pre = linker.and_then(|linker| linker.instantiate_pre(&component)).map_err(misfit)?;
+    let (pre, keeper) = fitted(pre, world, exports(RETENTION)).map_err(misfit)?;
     if let Some(preopen) = &preopen {
         let closed = |cause| wrong(format!("cannot have its directory by way of /proc/self/fd: {cause:#}"));
         preopen.check().map_err(closed)?;
@@ -178,6 +172,18 @@ pub async fn load(common: &Common, components: &mut Components, source: Source) 
     started.map_err(cannot)?;
     policy.about(&asking).await.map_err(cannot)?;
     Ok(policy)
+}
+
+/// The functions of a world, and those of one that keeps tags: all of them are
+/// there, and of the types that this host calls.
+pub fn fitted(pre: InstancePre<State>, world: World, keeps: bool) -> wasmtime::Result<(Pre, Option<KeeperPre<State>>)> {
+    match world {
+        World::Auth => Ok((Pre::Auth(AuthPolicyPre::new(pre)?), None)),
+        World::Storage => {
+            let keeper = keeps.then(|| KeeperPre::new(pre.clone())).transpose()?;
+            Ok((Pre::Storage(StoragePolicyPre::new(pre)?), keeper))
+        }
+    }
 }
 
 /// Makes a component of it.

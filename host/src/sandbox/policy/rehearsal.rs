@@ -15,7 +15,7 @@ use wasmtime::{
 
 use super::{
     facts::Facts,
-    load::{Origin, component},
+    load::{self, Origin, component},
     one::{ANSWER, patient, refused},
     retain,
     rights::{Rights, State, auth_linker, storage_linker},
@@ -126,7 +126,10 @@ impl Rehearsal {
         });
         let Some((world, linker)) = policies else { return Err(unfit("is no policy".to_owned())) };
         let linker = linker.map_err(failed)?;
-        linker.instantiate_pre(&component).map_err(|cause| {
+        let kind = if world.name == "auth-policy" { load::World::Auth } else { load::World::Storage };
+        let fits = linker.instantiate_pre(&component);
+        let fits = fits.and_then(|pre| load::fitted(pre, kind, world.name == "retention-policy"));
+        fits.map_err(|cause| {
             unfit(format!("does not fit the world {}, which is what this host offers: {cause:#}", world.full()))
         })?;
         Ok(Self { engine, ticker, component, linker, world, wants, path, counts, loading })
