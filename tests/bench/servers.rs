@@ -7,10 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -45,21 +42,14 @@ pub enum Who {
 /// The program that is measured.
 static OURS: OnceLock<PathBuf> = OnceLock::new();
 
-/// Whether it is the one that is shipped, which has no names for a profiler to
-/// show.
-static SHIPPED: AtomicBool = AtomicBool::new(false);
-
-/// It is, from now on.
+/// From now on it is the one that is shipped, which has no names for a
+/// profiler to show.
 pub fn as_shipped() {
-    SHIPPED.store(true, Ordering::Relaxed);
+    OURS.get_or_init(binary::shipped);
 }
 
-/// Built when it is first asked for.
 fn ours() -> &'static Path {
-    OURS.get_or_init(|| match SHIPPED.load(Ordering::Relaxed) {
-        true => binary::shipped(),
-        false => binary::skerry().to_owned(),
-    })
+    OURS.get_or_init(|| binary::skerry().to_owned())
 }
 
 impl Who {
