@@ -116,7 +116,13 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 fn measure(options: &Options, workloads: &[Workload]) -> Result<Value, String> {
     let mut versions = Vec::new();
     let mut missing = Vec::new();
-    for who in Who::ALL.into_iter().filter(|who| options.servers.contains(who)) {
+    let mut chosen: Vec<Who> = Who::ALL.into_iter().filter(|who| options.servers.contains(who)).collect();
+    // What is not installed is said before anything is built.
+    chosen.sort_by_key(|who| Who::OURS.contains(who));
+    for who in chosen {
+        if !missing.is_empty() && Who::OURS.contains(&who) {
+            break;
+        }
         match who.version() {
             Ok(version) => versions.push((who, version)),
             Err(sentence) => missing.push(sentence),

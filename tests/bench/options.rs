@@ -11,8 +11,8 @@ cargo bench --workspace --bench peers -- [OPTIONS]
   --servers NAME…    these servers: skerry computed twin guarded asked nginx registry3 registry2
   --without NAME…    go on without a server that is not installed
   --rounds N         samples of each (3)
-  --quick            small and short: it shows that all works, not how fast; not built
-                     as it is shipped
+  --quick            small and short: it shows that all works, not how fast (and is
+                     not built as it is shipped)
   --json FILE        results
   --svg FILE         a picture of the ratios
   --markdown         a table for README.md, on standard output

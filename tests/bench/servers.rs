@@ -7,7 +7,10 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -42,14 +45,21 @@ pub enum Who {
 /// The program that is measured.
 static OURS: OnceLock<PathBuf> = OnceLock::new();
 
-/// From now on it is the one that is shipped, which has no names for a
-/// profiler to show.
+/// Whether it is the one that is shipped, which has no names for a profiler to
+/// show.
+static SHIPPED: AtomicBool = AtomicBool::new(false);
+
+/// It is, from now on.
 pub fn as_shipped() {
-    OURS.get_or_init(binary::shipped);
+    SHIPPED.store(true, Ordering::Relaxed);
 }
 
+/// Built when it is first asked for.
 fn ours() -> &'static Path {
-    OURS.get_or_init(|| binary::skerry().to_owned())
+    OURS.get_or_init(|| match SHIPPED.load(Ordering::Relaxed) {
+        true => binary::shipped(),
+        false => binary::skerry().to_owned(),
+    })
 }
 
 impl Who {

@@ -1,4 +1,4 @@
-//! Gives the component a small stack: a fresh instance answers each question,
+//! Gives the component a small stack: a fresh instance answers each request,
 //! and starting one costs what its memory costs.
 
 fn main() {

@@ -493,7 +493,7 @@ async fn load(
             let component = tokio::task::block_in_place(|| module::component(engine, &file))?;
             (component, file.path.display().to_string())
         }
-        None => (module::built_in(engine)?, "that is built in".to_owned()),
+        None => (module::built_in(engine)?, module::IN_THIS_PROGRAM.to_owned()),
     };
     let (pre, inventory) = module::link(engine, linker, &component, &path)?;
     // Others may need all slots that there are.

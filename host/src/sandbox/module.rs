@@ -154,12 +154,15 @@ pub fn policies() -> impl Iterator<Item = &'static str> {
     POLICIES.iter().map(|(name, ..)| *name)
 }
 
+/// Where a module comes from that is part of this program: the end of a phrase.
+pub const IN_THIS_PROGRAM: &str = "that is built in";
+
 /// A policy that is built in, by its name.
 pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadError> {
     match POLICIES.iter().find(|(known, ..)| *known == name) {
         Some((_, pack, offset, length)) => {
             let code = unpacked(*pack, *offset, *length)
-                .map_err(|error| LoadError::Invalid { path: "that is built in".into(), cause: error.to_string() })?;
+                .map_err(|error| LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: error.to_string() })?;
             part_of_this_binary(engine, &code)
         }
         None => {
@@ -187,7 +190,7 @@ fn part_of_this_binary(engine: &Engine, code: &[u8]) -> Result<Component, LoadEr
     // with `Engine::precompile_component`, and are part of it.
     #[allow(unsafe_code, reason = "the one place where native code is taken over")]
     let component = unsafe { Component::deserialize(engine, code) };
-    component.map_err(|cause| LoadError::Invalid { path: "that is built in".into(), cause: format!("{cause:#}") })
+    component.map_err(|cause| LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: format!("{cause:#}") })
 }
 
 /// Makes a component of a module's file: by having it compiled, or as it is

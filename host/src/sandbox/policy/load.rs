@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use wasmtime::{
     Engine,
-    component::{Component, InstancePre},
+    component::{Component, InstancePre, Linker},
 };
 
 use super::{
@@ -36,9 +36,6 @@ const AUTH: &str = "skerry:registry/auth@0.1.0";
 const STORAGE: &str = "skerry:registry/storage-rules@0.1.0";
 /// What a storage policy may export beside it.
 const RETENTION: &str = "skerry:registry/retention@0.1.0";
-
-/// Where one comes from that is part of this program: the end of a phrase.
-const BUILT_IN: &str = "that is built in";
 
 /// A policy as it was configured.
 pub struct Source {
@@ -102,7 +99,7 @@ impl Components {
         let Origin::BuiltIn(name) = &origin else { return component(engine, origin, Purpose::Serve) };
         let name = name.clone();
         if let Some(known) = self.0.get(&name) {
-            return Ok((known.clone(), BUILT_IN.to_owned()));
+            return Ok((known.clone(), module::IN_THIS_PROGRAM.to_owned()));
         }
         let (made, path) = component(engine, origin, Purpose::Serve)?;
         self.0.insert(name, made.clone());
@@ -140,11 +137,7 @@ pub async fn load(common: &Common, components: &mut Components, source: Source) 
             world.name()
         ))
     };
-    let linker = match world {
-        World::Auth => auth_linker(&common.engine),
-        World::Storage => storage_linker(&common.engine),
-    };
-    let pre = linker.and_then(|linker| linker.instantiate_pre(&component)).map_err(misfit)?;
+    let pre = world.linker(&common.engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(misfit)?;
     let (pre, keeper) = fitted(pre, world, exports(RETENTION)).map_err(misfit)?;
     if let Some(preopen) = &preopen {
         let closed = |cause| wrong(format!("cannot have its directory by way of /proc/self/fd: {cause:#}"));
@@ -191,11 +184,19 @@ pub fn component(engine: &Engine, origin: Origin, purpose: Purpose) -> Result<(C
     // It takes long, and requests may be served meanwhile.
     tokio::task::block_in_place(|| match origin {
         Origin::File(file) => Ok((module::component_for(engine, &file, purpose)?, file.path.display().to_string())),
-        Origin::BuiltIn(name) => Ok((module::built_in_policy(engine, &name)?, BUILT_IN.to_owned())),
+        Origin::BuiltIn(name) => Ok((module::built_in_policy(engine, &name)?, module::IN_THIS_PROGRAM.to_owned())),
     })
 }
 
 impl World {
+    /// What its policies import.
+    pub fn linker(self, engine: &Engine) -> wasmtime::Result<Linker<State>> {
+        match self {
+            Self::Auth => auth_linker(engine),
+            Self::Storage => storage_linker(engine),
+        }
+    }
+
     /// Its first word.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -18,7 +18,7 @@ use super::{
     load::{self, Origin, component},
     one::{ANSWER, patient, refused},
     retain,
-    rights::{Rights, State, auth_linker, storage_linker},
+    rights::{Rights, State},
     said::Mask,
     values,
 };
@@ -116,17 +116,16 @@ impl Rehearsal {
         let wants = Wants::of(&engine, &component);
         let worlds = wants.worlds().map_err(|misfit| unfit(misfit.to_string()))?;
         let policies = worlds.iter().find_map(|world| match world.name {
-            "auth-policy" => Some((*world, auth_linker(&engine))),
+            "auth-policy" => Some((*world, load::World::Auth)),
             "storage-policy" => {
                 // What decides on tags as well has another name.
                 let keeper = worlds.iter().find(|world| world.name == "retention-policy");
-                Some((*keeper.unwrap_or(world), storage_linker(&engine)))
+                Some((*keeper.unwrap_or(world), load::World::Storage))
             }
             _ => None,
         });
-        let Some((world, linker)) = policies else { return Err(unfit("is no policy".to_owned())) };
-        let linker = linker.map_err(failed)?;
-        let kind = if world.name == "auth-policy" { load::World::Auth } else { load::World::Storage };
+        let Some((world, kind)) = policies else { return Err(unfit("is no policy".to_owned())) };
+        let linker = kind.linker(&engine).map_err(failed)?;
         let fits = linker.instantiate_pre(&component);
         let fits = fits.and_then(|pre| load::fitted(pre, kind, world.name == "retention-policy"));
         fits.map_err(|cause| {
