@@ -96,11 +96,12 @@ fn a_policy_that_asks_about_another_tree_ends() {
         host.logged(&["\"policy\":\"curious\"", "a policy failed", "guard tree"]);
         assert_eq!(told(&client, "team/app", "adds").split(' ').count(), 5, "others go on");
     }
-    // Nor does it ask without end.
+    // Nor does it ask without end: which of its limits ends that depends on how
+    // quick the machine is.
     let layer = Noise::new(1).bytes(3000);
     push::blob(&client, "team/app", &layer);
     put(&client, "team/app", &format!("often {}", sha256(&layer))).expect(503);
-    host.logged(&["\"policy\":\"curious\"", "a policy failed", "guard patience"]);
+    host.met("curious", &["time", "patience", "calls", "bytes"]);
 }
 
 #[test]

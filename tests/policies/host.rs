@@ -82,6 +82,14 @@ impl Host {
         self.registry.service().wait_for(&parts.join(" and "), found)
     }
 
+    /// Waits until the log says that a policy met one of these guards.
+    pub fn met(&mut self, policy: &str, guards: &[&str]) {
+        let named = format!("\"policy\":\"{policy}\"");
+        let met = |line: &str| guards.iter().any(|guard| line.contains(&format!("guard {guard}")));
+        let found = |line: &str| (line.contains(&named) && met(line)).then_some(());
+        self.registry.service().wait_for(&guards.join(" or "), found)
+    }
+
     /// Waits until the log has this line so often.
     pub fn logged_times(&mut self, what: &str, times: usize) {
         let seen = Cell::new(0);
