@@ -71,6 +71,9 @@ fn each_comes_to_its_end_and_nothing_goes() {
         assert!(line.len() < 4_096 && !line.contains('\u{1b}'), "{line}");
         host.logged(&[&repository, "a policy failed; all tags stay"]);
     }
+    // What it says as it panics is in the log.
+    host.logged(&["\"policy\":\"mine\"", "it gives up"]);
+    host.logged(&["\"policy\":\"mine\"", "line 1"]);
     // One run comes to its end for all that.
     host.logged(&["retention is done", "\"removed\":0"]);
     over.store(true, Ordering::Relaxed);

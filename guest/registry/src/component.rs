@@ -32,6 +32,7 @@ mod wasi {
     });
 }
 
+use skerry_libc as _;
 use wit::{
     exports::skerry::registry::handler,
     skerry::registry::{

@@ -235,6 +235,7 @@ fn list_all(names: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::{engine, limits::Limits, module};
 
     fn wants(imports: &[&str], exports: &[&str]) -> Wants {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -314,5 +315,19 @@ mod tests {
             }
         }
         assert_eq!(Wants::read(b"\0asm\x0d\0\x01\0").unwrap(), Wants::default());
+    }
+    /// Each import is paid for by each instance.
+    #[test]
+    fn what_is_built_in_imports_nothing_that_it_never_calls() {
+        let (engine, _) = engine::build(&Limits::default(), 0).unwrap();
+        let policies = module::policies().map(|name| module::built_in_policy(&engine, name).unwrap());
+        for component in policies.chain([module::built_in(&engine).unwrap()]) {
+            let imports = Wants::of(&engine, &component).imports;
+            let of_std = |name: &&String| name.starts_with("wasi:");
+            for import in imports.iter().filter(of_std) {
+                let called = ["wasi:cli/stderr@", "wasi:clocks/", "wasi:io/", "wasi:random/"];
+                assert!(called.iter().any(|name| import.starts_with(name)), "{import}");
+            }
+        }
     }
 }

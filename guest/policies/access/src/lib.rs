@@ -48,6 +48,7 @@ mod subject;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{Access, AuthPolicy, Client, Decision, Evidence, Failed, Host, Identity, Principal};
 
 pub use self::{rule::Rule, subject::Source};

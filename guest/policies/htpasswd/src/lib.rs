@@ -26,6 +26,7 @@ mod file;
 use std::time::Duration;
 
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{
     Access, AuthPolicy, Challenge, Client, Credential, Decision, Evidence, Failed, Host, Identity, Principal, Refusal,
 };

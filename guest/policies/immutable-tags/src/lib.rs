@@ -17,6 +17,7 @@
 //! `*` stands for characters within a segment of a name, `**` for segments.
 
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{Concern, Event, Failed, Glob, Happening, Host, Principal, Ruling, StoragePolicy};
 
 /// The policy.

@@ -21,6 +21,7 @@
 
 use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{Concern, Event, Failed, Glob, Happening, Host, Principal, Ruling, StoragePolicy};
 
 /// The largest program of a regular expression, in bytes.

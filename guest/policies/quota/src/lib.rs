@@ -30,6 +30,7 @@
 mod size;
 
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{Concern, Event, Failed, Glob, Happening, Host, Principal, Ruling, StoragePolicy, Usage};
 
 use self::size::Size;

@@ -56,6 +56,7 @@ mod time;
 mod trust;
 
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{Concern, Event, Failed, Glob, Happening, Host, Manifest, Principal, Ruling, StoragePolicy};
 
 use self::{search::Search, trust::Trust};

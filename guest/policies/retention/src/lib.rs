@@ -32,6 +32,7 @@ mod period;
 mod rule;
 
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{
     Concern, Departure, Event, Failed, Host, Principal, Retention, RetentionPolicy, Ruling, StoragePolicy,
 };

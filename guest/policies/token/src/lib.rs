@@ -49,6 +49,7 @@ mod trust;
 use std::time::Duration;
 
 use serde::Deserialize;
+use skerry_libc as _;
 use skerry_sdk::{
     Access, Action, AuthPolicy, Challenge, Client, Credential, Decision, Evidence, Failed, Host, Identity, Principal,
     Refusal,

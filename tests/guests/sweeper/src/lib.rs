@@ -13,6 +13,7 @@ use exports::skerry::registry::{
     storage_rules::{self, Concern, Event, Principal, Ruling},
 };
 use skerry::registry::{facts, types::Failure};
+use skerry_libc as _;
 
 struct Sweeper;
 export!(Sweeper);
