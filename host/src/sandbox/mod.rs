@@ -13,6 +13,7 @@ mod compiler;
 mod ending;
 mod engine;
 mod facts;
+mod function;
 mod imports;
 mod instances;
 mod limits;
@@ -50,7 +51,6 @@ use wasmtime::{Engine, Store, component::Linker};
 
 use self::{
     answer::{Checked, Content},
-    bindings::{Registry, handler},
     ending::describe,
     engine::Ticker,
     facts::Teller,
@@ -466,8 +466,8 @@ async fn run(
     let mut state = State::new(Arc::clone(&shared), Some(request), Some(permit));
     state.trail = trail;
     let mut store = store(&engine, &shared, state);
-    let outcome = match module.pre.instantiate_async(&mut store).await {
-        Ok(instance) => call(&instance, &mut store).await,
+    let outcome = match module.pre.instance_pre().instantiate_async(&mut store).await {
+        Ok(instance) => module.handle.call(&instance, &mut store, ()).await,
         Err(cause) => Err(cause),
     };
     let state = store.data_mut();
@@ -495,7 +495,7 @@ async fn load(
         }
         None => (module::built_in(engine)?, module::IN_THIS_PROGRAM.to_owned()),
     };
-    let (pre, inventory) = module::link(engine, linker, &component, &path)?;
+    let module::Linked { pre, handle, inventory } = module::link(engine, linker, &component, &path)?;
     // Others may need all slots that there are.
     let busy = || LoadError::Start { path: path.clone(), cause: "every instance is busy".into() };
     let _permit = shared.instances.admit().await.ok_or_else(busy)?;
@@ -504,7 +504,7 @@ async fn load(
         let answer = failure_answer(engine, shared, &pre, kind).await;
         answers.insert(kind, answer.map_err(|cause| LoadError::Start { path: path.clone(), cause: describe(&cause) })?);
     }
-    Ok(Module { pre, inventory, answers })
+    Ok(Module { pre, handle, inventory, answers })
 }
 
 async fn failure_answer(
@@ -528,8 +528,4 @@ fn store(engine: &Engine, shared: &Shared, state: State) -> Store<State> {
     // Bounds what one call's arguments and results may take of the host.
     store.set_hostcall_fuel(shared.limits.answer.saturating_mul(2));
     store
-}
-
-async fn call(instance: &Registry, store: &mut Store<State>) -> wasmtime::Result<handler::Response> {
-    instance.skerry_registry_handler().call_handle(store).await
 }

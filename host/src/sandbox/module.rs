@@ -21,6 +21,7 @@ use super::compile;
 use super::{
     bindings::{InventoryPre, RegistryPre, handler},
     compiler::{Compiler, Purpose},
+    function::Function,
     state::State,
     wants::{self, Wants},
 };
@@ -38,6 +39,8 @@ include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 /// A module that can be instantiated for each request.
 pub struct Module {
     pub pre: RegistryPre<State>,
+    /// What answers a request.
+    pub handle: Function,
     /// The same, for what policies ask, where it tells anything.
     pub inventory: Option<InventoryPre<State>>,
     /// What it wants said for each failure of the host.
@@ -290,8 +293,15 @@ impl ModuleFile {
 /// What a registry module exports that tells facts.
 const INVENTORY: &str = "skerry:registry/inventory@0.1.0";
 
-/// A component with what its world offers: for requests, and for facts.
-type Linked = (RegistryPre<State>, Option<InventoryPre<State>>);
+/// What answers requests.
+const HANDLER: &str = "skerry:registry/handler@0.1.0";
+
+/// A component with what its world offers.
+pub struct Linked {
+    pub pre: RegistryPre<State>,
+    pub handle: Function,
+    pub inventory: Option<InventoryPre<State>>,
+}
 
 /// Links a component to what its world offers.
 pub fn link(engine: &Engine, linker: &Linker<State>, component: &Component, path: &str) -> Result<Linked, LoadError> {
@@ -308,7 +318,8 @@ pub fn link(engine: &Engine, linker: &Linker<State>, component: &Component, path
     let pre = linker.instantiate_pre(component).map_err(misfit)?;
     let tells = component.get_export_index(None, INVENTORY).is_some();
     let inventory = tells.then(|| InventoryPre::new(pre.clone())).transpose().map_err(misfit)?;
-    Ok((RegistryPre::new(pre).map_err(misfit)?, inventory))
+    let handle = Function::of(component, HANDLER, "handle").map_err(misfit)?;
+    Ok(Linked { pre: RegistryPre::new(pre).map_err(misfit)?, handle, inventory })
 }
 
 /// The world of registries.

@@ -7,10 +7,10 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use wasmtime::Store;
+use wasmtime::{Store, component};
 
 use super::{
-    super::{bindings::AuthPolicy, moment::Moment},
+    super::moment::Moment,
     one::{ANSWER, Asking, Failed, Permits, Policy},
     rights::State,
 };
@@ -23,7 +23,7 @@ const QUESTIONS: u32 = 64;
 pub struct Instance {
     pub store: Store<State>,
     /// Nothing until it is begun.
-    pub exports: Option<AuthPolicy>,
+    pub begun: Option<component::Instance>,
     /// Since when what it sees holds: its answers may rest on whatever it read
     /// for earlier ones.
     pub since: Moment,
@@ -68,6 +68,6 @@ impl Policy {
             }
         };
         let store = self.store(asking.common);
-        Ok(Instance { store, exports: None, since: Moment::now(), left: QUESTIONS, _permits: permits })
+        Ok(Instance { store, begun: None, since: Moment::now(), left: QUESTIONS, _permits: permits })
     }
 }

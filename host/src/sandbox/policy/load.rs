@@ -9,12 +9,11 @@ use std::{
 use serde_json::Value;
 use wasmtime::{
     Engine,
-    component::{Component, InstancePre, Linker},
+    component::{Component, Linker},
 };
 
 use super::{
     super::{
-        bindings::{AuthPolicyPre, KeeperPre, StoragePolicyPre},
         compiler::Purpose,
         instances::Instances,
         limits::Limits,
@@ -25,17 +24,12 @@ use super::{
     Common,
     concerns::Concerns,
     evidence::Evidence,
-    one::{Asking, Policy, Pre, Stake},
-    rights::{Rights, State, auth_linker, storage_linker},
+    exports::{AUTH, RETENTION, STORAGE, fitted},
+    one::{Asking, Policy, Stake},
+    rights::{Rights, Settings, State, auth_linker, storage_linker},
     said::Mask,
 };
 use crate::storage::Grant;
-
-/// What a policy of each world exports.
-const AUTH: &str = "skerry:registry/auth@0.1.0";
-const STORAGE: &str = "skerry:registry/storage-rules@0.1.0";
-/// What a storage policy may export beside it.
-const RETENTION: &str = "skerry:registry/retention@0.1.0";
 
 /// A policy as it was configured.
 pub struct Source {
@@ -145,6 +139,7 @@ pub async fn load(common: &Common, components: &mut Components, source: Source) 
     }
     let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
     let instances = Instances::new(&limits, u32::MAX);
+    let settings = Settings::new(settings);
     let rights = Arc::new(Rights { name: name.clone(), grant, preopen, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut policy = Policy {
@@ -165,18 +160,6 @@ pub async fn load(common: &Common, components: &mut Components, source: Source) 
     started.map_err(cannot)?;
     policy.about(&asking).await.map_err(cannot)?;
     Ok(policy)
-}
-
-/// The functions of a world, and those of one that keeps tags: all of them are
-/// there, and of the types that this host calls.
-pub fn fitted(pre: InstancePre<State>, world: World, keeps: bool) -> wasmtime::Result<(Pre, Option<KeeperPre<State>>)> {
-    match world {
-        World::Auth => Ok((Pre::Auth(AuthPolicyPre::new(pre)?), None)),
-        World::Storage => {
-            let keeper = keeps.then(|| KeeperPre::new(pre.clone())).transpose()?;
-            Ok((Pre::Storage(StoragePolicyPre::new(pre)?), keeper))
-        }
-    }
 }
 
 /// Makes a component of it.

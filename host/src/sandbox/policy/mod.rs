@@ -15,6 +15,7 @@ mod client;
 mod concerns;
 mod decisions;
 mod evidence;
+mod exports;
 mod facts;
 mod live;
 mod load;
@@ -106,8 +107,8 @@ impl Policies {
             let policy = load::load(&policies.common, &mut components, source).await?;
             policies.concerns = policies.concerns.and(policy.concerns);
             match policy.pre {
-                one::Pre::Auth(_) => policies.auth.push(policy),
-                one::Pre::Storage(_) => policies.storage.push(policy),
+                exports::Pre::Auth(_) => policies.auth.push(policy),
+                exports::Pre::Storage(_) => policies.storage.push(policy),
             }
         }
         Ok(policies)
@@ -123,8 +124,8 @@ impl Policies {
         let of = |policy: &Policy| PolicyCounts {
             name: policy.rights.name.clone(),
             world: match policy.pre {
-                one::Pre::Auth(_) => World::Auth,
-                one::Pre::Storage(_) => World::Storage,
+                exports::Pre::Auth(_) => World::Auth,
+                exports::Pre::Storage(_) => World::Storage,
             },
             asked: policy.asked.load(Ordering::Relaxed),
             failed: policy.failed.load(Ordering::Relaxed),

@@ -17,7 +17,7 @@ use wasmtime::Store;
 use super::{
     super::{
         bindings::{
-            AuthPolicyPre, KeeperPre, StoragePolicyPre, auth,
+            KeeperPre, auth,
             identity::{Access, Principal},
             storage_policy_types::{Denial, Event, Ruling},
         },
@@ -31,6 +31,7 @@ use super::{
     concerns::Concerns,
     decisions::Ground,
     evidence::Evidence,
+    exports::Pre,
     facts::Facts,
     live::{Instance, Live},
     retain,
@@ -78,12 +79,6 @@ pub struct Policy {
     pub lifetime: Option<Duration>,
     pub asked: AtomicU64,
     pub failed: AtomicU64,
-}
-
-/// What it exports.
-pub enum Pre {
-    Auth(AuthPolicyPre<State>),
-    Storage(StoragePolicyPre<State>),
 }
 
 /// On whose behalf policies are asked.
@@ -141,15 +136,15 @@ pub enum Said {
 /// what it saw holds.
 macro_rules! ask {
     ($policy:ident, $asking:ident, $live:ident, $call:ident($($argument:ident),*)) => {{
-        let Pre::Auth(pre) = &$policy.pre else { return Err($policy.fail($asking, "it is no auth policy")) };
+        let Pre::Auth(asked) = &$policy.pre else { return Err($policy.fail($asking, "it is no auth policy")) };
         let mut instance = $policy.instance($asking, $live).await?;
-        let Instance { store, exports, since, .. } = &mut instance;
+        let Instance { store, begun, since, .. } = &mut instance;
         let called = $policy.bounded(async {
-            let exports = match exports {
-                Some(exports) => exports,
-                None => exports.insert(pre.instantiate_async(&mut *store).await?),
+            let begun = match begun {
+                Some(begun) => begun,
+                None => begun.insert(asked.pre.instance_pre().instantiate_async(&mut *store).await?),
             };
-            exports.skerry_registry_auth().$call(&mut *store, $($argument),*).await
+            asked.$call.call(begun, store, ($($argument,)*)).await
         });
         let called = called.await;
         let (answer, files) = $policy.end($asking, store, called)?;
@@ -168,7 +163,7 @@ impl Policy {
         client: &auth::Client,
         accesses: &[Access],
     ) -> Result<(auth::Identity, Ground), Failed> {
-        let (identity, files, since) = ask!(self, asking, live, call_authenticate(client, accesses));
+        let (identity, files, since): (auth::Identity, _, _) = ask!(self, asking, live, authenticate(client, accesses));
         let lifetime = match &identity {
             // That it is not its own follows from what was shown alone.
             auth::Identity::Pass => Some(u64::MAX),
@@ -197,7 +192,8 @@ impl Policy {
         client: &auth::Client,
         accesses: &[Access],
     ) -> Result<(auth::Outcome, Ground), Failed> {
-        let (decision, files, since) = ask!(self, asking, live, call_authorize(who, client, accesses));
+        let (decision, files, since): (auth::Decision, _, _) =
+            ask!(self, asking, live, authorize(who, client, accesses));
         let outcome = match decision.outcome {
             auth::Outcome::Deny(reason) => auth::Outcome::Deny(self.mask(asking).sentence(&reason, REASON)),
             other => other,
@@ -215,7 +211,8 @@ impl Policy {
         insufficient: bool,
         authority: Option<&str>,
     ) -> Result<Vec<String>, Failed> {
-        let (challenges, _, _) = ask!(self, asking, live, call_challenges(client, accesses, insufficient, authority));
+        let (challenges, _, _): (Vec<auth::Challenge>, _, _) =
+            ask!(self, asking, live, challenges(client, accesses, insufficient, authority));
         challenge::values(&challenges, &self.mask(asking)).map_err(|wrong| self.fail(asking, &wrong))
     }
 
@@ -227,12 +224,12 @@ impl Policy {
         event: &Event,
         about: &Arc<About>,
     ) -> Result<Said, Failed> {
-        let Pre::Storage(pre) = &self.pre else { return Err(self.fail(asking, "it is no storage policy")) };
+        let Pre::Storage(asked) = &self.pre else { return Err(self.fail(asking, "it is no storage policy")) };
         let (mut store, _permits) = self.begin(asking).await?;
         store.data_mut().facts = Some(Facts::Registry(Arc::clone(about)));
         let called = self.bounded(async {
-            let policy = pre.instantiate_async(&mut store).await?;
-            policy.skerry_registry_storage_rules().call_admit(&mut store, who, event).await
+            let begun = asked.pre.instance_pre().instantiate_async(&mut store).await?;
+            asked.admit.call(&begun, &mut store, (who, event)).await
         });
         let called = called.await;
         if called.as_ref().is_err_and(|cause| cause.is::<Later>()) {
@@ -264,12 +261,12 @@ impl Policy {
         let mut store = self.store(asking.common);
         let called = self.bounded(async {
             match &self.pre {
-                Pre::Auth(pre) => {
-                    let policy = pre.instantiate_async(&mut store).await?;
+                Pre::Auth(asked) => {
+                    let policy = asked.pre.instantiate_async(&mut store).await?;
                     policy.skerry_registry_auth().call_check(&mut store).await
                 }
-                Pre::Storage(pre) => {
-                    let policy = pre.instantiate_async(&mut store).await?;
+                Pre::Storage(asked) => {
+                    let policy = asked.pre.instantiate_async(&mut store).await?;
                     policy.skerry_registry_storage_rules().call_check(&mut store).await
                 }
             }
@@ -298,12 +295,12 @@ impl Policy {
         let mut store = self.store(asking.common);
         let called = self.bounded(async {
             match &self.pre {
-                Pre::Auth(pre) => {
-                    let policy = pre.instantiate_async(&mut store).await?;
+                Pre::Auth(asked) => {
+                    let policy = asked.pre.instantiate_async(&mut store).await?;
                     Ok((policy.skerry_registry_auth().call_knows_by(&mut store).await?, Vec::new()))
                 }
-                Pre::Storage(pre) => {
-                    let policy = pre.instantiate_async(&mut store).await?;
+                Pre::Storage(asked) => {
+                    let policy = asked.pre.instantiate_async(&mut store).await?;
                     Ok((Vec::new(), policy.skerry_registry_storage_rules().call_concerns(&mut store).await?))
                 }
             }

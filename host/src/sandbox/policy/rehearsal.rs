@@ -14,11 +14,12 @@ use wasmtime::{
 };
 
 use super::{
+    exports,
     facts::Facts,
     load::{self, Origin, component},
     one::{ANSWER, patient, refused},
     retain,
-    rights::{Rights, State},
+    rights::{Rights, Settings, State},
     said::Mask,
     values,
 };
@@ -127,7 +128,7 @@ impl Rehearsal {
         let Some((world, kind)) = policies else { return Err(unfit("is no policy".to_owned())) };
         let linker = kind.linker(&engine).map_err(failed)?;
         let fits = linker.instantiate_pre(&component);
-        let fits = fits.and_then(|pre| load::fitted(pre, kind, world.name == "retention-policy"));
+        let fits = fits.and_then(|pre| exports::fitted(pre, kind, world.name == "retention-policy"));
         fits.map_err(|cause| {
             unfit(format!("does not fit the world {}, which is what this host offers: {cause:#}", world.full()))
         })?;
@@ -171,6 +172,7 @@ impl Rehearsal {
         let Scene { settings, grant, secrets, facts, limits } = scene;
         let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
         let name = self.path.clone();
+        let settings = Settings::new(settings);
         Stage { rights: Arc::new(Rights { name, grant, preopen: None, secrets, settings, limits, mask }), facts }
     }
 

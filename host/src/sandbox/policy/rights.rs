@@ -32,21 +32,35 @@ pub struct Rights {
     /// The same directory by WASI, where that is granted too.
     pub preopen: Option<Preopen>,
     pub secrets: Vec<(String, String)>,
-    pub settings: Value,
+    pub settings: Settings,
     pub limits: Limits,
     /// Its secrets.
     pub mask: Mask,
 }
 
-impl Rights {
-    /// A part of the settings as JSON text; the whole by an empty path.
-    fn setting(&self, path: &str) -> Option<String> {
-        let parts = path.split('.').filter(|_| !path.is_empty());
-        match parts.into_iter().try_fold(&self.settings, |value, name| value.get(name))? {
-            Value::Null => None,
-            value => Some(value.to_string()),
+/// What a policy's `settings` tell it.
+pub struct Settings {
+    value: Value,
+    /// The same as text: most want it as a whole, whenever they are asked.
+    text: Option<String>,
+}
+
+impl Settings {
+    pub fn new(value: Value) -> Self {
+        Self { text: text(&value), value }
+    }
+
+    /// A part of them as JSON text; the whole by an empty path.
+    fn at(&self, path: &str) -> Option<String> {
+        match path {
+            "" => self.text.clone(),
+            path => text(path.split('.').try_fold(&self.value, |value, name| value.get(name))?),
         }
     }
+}
+
+fn text(value: &Value) -> Option<String> {
+    (!value.is_null()).then(|| value.to_string())
 }
 
 /// The data of a store in which a policy runs.
@@ -111,7 +125,7 @@ pub fn storage_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Stat
 impl settings::Host for State {
     fn value(&mut self, path: String) -> wasmtime::Result<Option<String>> {
         self.meter.enter()?;
-        let value = self.rights.setting(&path);
+        let value = self.rights.settings.at(&path);
         self.meter.hand_over(value.as_ref().map_or(0, String::len))?;
         Ok(value)
     }
@@ -195,15 +209,8 @@ mod tests {
 
     #[test]
     fn settings_are_found_by_their_path() {
-        let rights = Rights {
-            name: "p".into(),
-            grant: Grant::Nothing,
-            preopen: None,
-            secrets: Vec::new(),
-            settings: json!({"realm": "r", "a": {"b": [1, 2], "c": null}}),
-            limits: Limits::default(),
-            mask: Mask::default(),
-        };
+        let value = json!({"realm": "r", "a": {"b": [1, 2], "c": null}});
+        let settings = Settings::new(value.clone());
         for (path, expected) in [
             ("realm", Some("\"r\"")),
             ("a.b", Some("[1,2]")),
@@ -213,8 +220,9 @@ mod tests {
             (".", None),
             ("storage.delete", None),
         ] {
-            assert_eq!(rights.setting(path).as_deref(), expected, "{path}");
+            assert_eq!(settings.at(path).as_deref(), expected, "{path}");
         }
-        assert_eq!(rights.setting("").unwrap(), rights.settings.to_string());
+        assert_eq!(settings.at(""), Some(value.to_string()));
+        assert_eq!(Settings::new(Value::Null).at(""), None);
     }
 }
