@@ -82,11 +82,12 @@ impl Host {
         self.registry.service().wait_for(&parts.join(" and "), found)
     }
 
-    /// Waits until the log says that a policy met one of these guards.
+    /// Waits until the log says that a policy failed by one of these guards.
     pub fn met(&mut self, policy: &str, guards: &[&str]) {
         let named = format!("\"policy\":\"{policy}\"");
         let met = |line: &str| guards.iter().any(|guard| line.contains(&format!("guard {guard}")));
-        let found = |line: &str| (line.contains(&named) && met(line)).then_some(());
+        let failed = |line: &str| line.contains(&named) && line.contains("a policy failed");
+        let found = |line: &str| (failed(line) && met(line)).then_some(());
         self.registry.service().wait_for(&guards.join(" or "), found)
     }
 

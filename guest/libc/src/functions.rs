@@ -15,7 +15,6 @@ const MOST: usize = 4096;
 
 /// `struct iovec`.
 #[repr(C)]
-#[derive(Debug, Clone, Copy)]
 struct Part {
     start: *const u8,
     length: usize,
@@ -41,12 +40,14 @@ unsafe extern "C" {
 /// Writes to the module's output, whichever descriptor this is: there are no
 /// others.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn write(_: c_int, start: *const c_void, length: usize) -> isize {
+unsafe extern "C" fn write(descriptor: c_int, start: *const c_void, length: usize) -> isize {
+    let part = Part { start: start.cast(), length };
     // SAFETY: a caller of `write` has so many bytes there.
-    output(unsafe { slice::from_raw_parts(start.cast(), length) })
+    unsafe { writev(descriptor, &raw const part, 1) }
 }
 
-/// The same, the first part that has any bytes: std calls again for the others.
+/// The same, the first part that has any bytes: whoever calls calls again for
+/// the others.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn writev(_: c_int, parts: *const Part, count: c_int) -> isize {
     // SAFETY: a caller of `writev` has so many parts there.

@@ -318,8 +318,9 @@ pub fn link(engine: &Engine, linker: &Linker<State>, component: &Component, path
     let pre = linker.instantiate_pre(component).map_err(misfit)?;
     let tells = component.get_export_index(None, INVENTORY).is_some();
     let inventory = tells.then(|| InventoryPre::new(pre.clone())).transpose().map_err(misfit)?;
+    let pre = RegistryPre::new(pre).map_err(misfit)?;
     let handle = Function::of(component, HANDLER, "handle").map_err(misfit)?;
-    Ok(Linked { pre: RegistryPre::new(pre).map_err(misfit)?, handle, inventory })
+    Ok(Linked { pre, handle, inventory })
 }
 
 /// The world of registries.

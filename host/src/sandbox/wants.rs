@@ -316,6 +316,7 @@ mod tests {
         }
         assert_eq!(Wants::read(b"\0asm\x0d\0\x01\0").unwrap(), Wants::default());
     }
+
     /// Each import is paid for by each instance.
     #[test]
     fn what_is_built_in_imports_nothing_that_it_never_calls() {
@@ -325,7 +326,7 @@ mod tests {
             let imports = Wants::of(&engine, &component).imports;
             let of_std = |name: &&String| name.starts_with("wasi:");
             for import in imports.iter().filter(of_std) {
-                let called = ["wasi:cli/stderr@", "wasi:clocks/", "wasi:io/", "wasi:random/"];
+                let called = ["wasi:cli/stderr@", "wasi:clocks/", "wasi:io/error@", "wasi:io/streams@", "wasi:random/"];
                 assert!(called.iter().any(|name| import.starts_with(name)), "{import}");
             }
         }

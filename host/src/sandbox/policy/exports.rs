@@ -41,9 +41,12 @@ impl AuthPre {
     fn new(pre: InstancePre<State>) -> wasmtime::Result<Self> {
         let pre = AuthPolicyPre::new(pre)?;
         let function = |name| Function::of(pre.instance_pre().component(), AUTH, name);
-        let [authenticate, authorize, challenges] =
-            [function("authenticate")?, function("authorize")?, function("challenges")?];
-        Ok(Self { pre, authenticate, authorize, challenges })
+        Ok(Self {
+            authenticate: function("authenticate")?,
+            authorize: function("authorize")?,
+            challenges: function("challenges")?,
+            pre,
+        })
     }
 }
 
