@@ -143,6 +143,8 @@ fn measure(options: &Options, workloads: &[Workload]) -> Result<Value, String> {
         let mut samples: Vec<Samples> = workload.rows.iter().map(|_| Samples::new()).collect();
         for round in 0..if workload.once { 1 } else { options.rounds } {
             for &who in &servers {
+                // What another left in memory is not this one's to write.
+                rustix::fs::sync();
                 let all = match &workload.run {
                     Run::Shared(run) => {
                         let server = running.entry(who).or_insert_with(|| Server::start(who, &fixtures.ground));

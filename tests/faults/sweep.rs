@@ -1,7 +1,9 @@
 //! Each operation, with something wrong at each of its calls.
 
 use std::{
-    fs, thread,
+    fs,
+    path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -39,8 +41,11 @@ struct Sweep {
 
 impl Sweep {
     fn new(one_in: u64) -> Self {
-        let noise = Noise::new(seed());
-        let options = Options { tls: false, ..Options::default() };
+        let mut noise = Noise::new(seed());
+        // After one that failed each file is synced by itself.
+        let syncfs = if noise.below(2) == 0 { "always" } else { "never" };
+        println!("syncfs: {syncfs}");
+        let options = Options { tls: false, syncfs, ..Options::default() };
         let supervised = Supervised::start(env!("CARGO_BIN_EXE_supervise"), false, options);
         Self { supervised, noise, one_in, left: Vec::new(), wrong: Vec::new(), count: 0 }
     }
@@ -137,7 +142,8 @@ impl Sweep {
         }
     }
 
-    /// Temporary files that nobody uses.
+    /// Temporary files that nobody uses. What is kept for the next upload is
+    /// none: a directory with a start's time.
     fn rubbish(&self) -> Vec<String> {
         let mut found = Vec::new();
         let tmp = self.supervised.registry.volume().join(".skerry/tmp");
@@ -146,9 +152,9 @@ impl Sweep {
             found.push(format!("{} processes' files", parts.len()));
         }
         for part in parts {
-            found.extend(fs::read_dir(part).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()));
+            let kept = |name: &str| name.starts_with("u-") && names(&part.join(name)) == ["startedat"];
+            found.extend(names(&part).into_iter().filter(|name| name != "lock" && !kept(name)));
         }
-        found.retain(|name| name != "lock");
         found
     }
 
@@ -157,6 +163,10 @@ impl Sweep {
         println!("{} faults", self.count);
         assert!(self.wrong.is_empty(), "{} wrong:\n{}", self.wrong.len(), self.wrong.join("\n"));
     }
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 fn again(operation: &Operation, client: &Client, scene: &Scene, done: bool) -> Result<(), Failure> {

@@ -2,7 +2,8 @@
 //!
 //! The weakest that POSIX allows: what a file holds is safe when the file was
 //! synced after it was written, and a name in a directory when that directory
-//! was synced after the name was made, changed or removed. Until then each is
+//! was synced after the name was made, changed or removed; or when the whole
+//! filesystem was. Until then each is
 //! as it was, or as it became, or as it was at a moment between, whatever
 //! becomes of the others; bytes may have come in part, or as zeros. A rename
 //! over a name leaves the old file there or the new one, never none.
@@ -55,6 +56,20 @@ enum Content {
     Directory(BTreeMap<String, Name>),
 }
 
+impl Content {
+    fn sync(&mut self) {
+        match self {
+            Self::File(file) => file.synced.clone_from(&file.bytes),
+            Self::Directory(names) => {
+                for name in names.values_mut() {
+                    name.synced = name.now();
+                    name.since.clear();
+                }
+            }
+        }
+    }
+}
+
 /// All that was done.
 pub struct Disk {
     nodes: Vec<Content>,
@@ -93,15 +108,8 @@ impl Disk {
                 file.bytes[from..to].copy_from_slice(bytes);
             }
             Event::Cut { inode, size } => self.file(*inode).bytes.resize(*size as usize, 0),
-            Event::Sync { inode } => match &mut self.nodes[self.inodes[inode]] {
-                Content::File(file) => file.synced.clone_from(&file.bytes),
-                Content::Directory(names) => {
-                    for name in names.values_mut() {
-                        name.synced = name.now();
-                        name.since.clear();
-                    }
-                }
-            },
+            Event::Sync { inode } => self.nodes[self.inodes[inode]].sync(),
+            Event::SyncAll => self.nodes.iter_mut().for_each(Content::sync),
             Event::Rename { dir, name, to, new } => {
                 let node = self.names(*dir)[name].now();
                 self.set(*dir, name, None);

@@ -43,10 +43,19 @@ fn setting(name: &str) -> Option<u64> {
 
 #[test]
 fn what_a_power_cut_leaves() {
+    cut("never");
+}
+
+#[test]
+fn what_a_power_cut_leaves_where_the_filesystem_is_synced_whole() {
+    cut("always");
+}
+
+fn cut(syncfs: &'static str) {
     let seed = setting("SKERRY_POWER_SEED").unwrap_or_else(|| Noise::fresh().number());
     println!("SKERRY_POWER_SEED={seed}");
     let mut noise = Noise::new(seed);
-    let options = || Options { tls: false, ..Options::default() };
+    let options = || Options { tls: false, syncfs, ..Options::default() };
     let mut supervised = Supervised::start(env!("CARGO_BIN_EXE_supervise"), true, options());
     let book = Book::default();
     thread::scope(|scope| {
@@ -87,6 +96,13 @@ fn what_a_power_cut_leaves() {
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {} states:\n{}", wrong.len(), cuts.len(), wrong.join("\n"));
 
+    let whole = events.iter().filter(|event| matches!(event, Event::SyncAll)).count();
+    let each = events.iter().filter(|event| matches!(event, Event::Sync { .. })).count();
+    println!("{each} syncs of something, {whole} of all");
+    // On ext2 to 4; the first directory is synced at the start.
+    let may = rustix::fs::statfs(&env::temp_dir()).unwrap().f_type == 0xef53;
+    assert_eq!(whole > each, may && syncfs == "always");
+
     // All this would be noticed if it were otherwise.
     let directories: Vec<u64> = events
         .iter()
@@ -98,6 +114,7 @@ fn what_a_power_cut_leaves() {
     for (of_directories, loss) in [(true, Loss::All), (false, Loss::All), (false, Loss::Content)] {
         let kept = |event: &&Event| match event {
             Event::Sync { inode } => directories.contains(inode) != of_directories,
+            Event::SyncAll => false,
             _ => true,
         };
         let careless: Vec<Event> = events.iter().filter(kept).cloned().collect();

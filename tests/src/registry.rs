@@ -20,6 +20,8 @@ pub struct Options {
     pub volume: Option<PathBuf>,
     /// `storage.filesystem.exclusive`.
     pub exclusive: bool,
+    /// `storage.filesystem.syncfs`.
+    pub syncfs: &'static str,
     /// `storage.delete.enabled`.
     pub delete: bool,
     /// `storage.maintenance.readonly.enabled`.
@@ -54,6 +56,7 @@ impl Default for Options {
         Self {
             volume: None,
             exclusive: false,
+            syncfs: "auto",
             delete: true,
             readonly: false,
             sparse: false,
@@ -253,6 +256,7 @@ fn config(options: &Options, volume: &Path, trust: &Authority) -> String {
     let bind = options.network.as_ref().map_or("127.0.0.1", |(_, address)| address);
     let mut text = String::from("version: 0.1\nlog:\n  level: info\n  formatter: json\n");
     writeln!(text, "storage:\n  filesystem:\n    rootdirectory: {}", volume.display()).unwrap();
+    writeln!(text, "    syncfs: {}", options.syncfs).unwrap();
     if options.exclusive {
         text.push_str("    exclusive: true\n");
     }

@@ -41,6 +41,8 @@ pub enum Kind {
     Cut,
     /// `fsync`, of a file or a directory.
     Sync,
+    /// `syncfs`.
+    SyncAll,
     /// `rename`.
     Rename,
     /// `link`.
@@ -53,7 +55,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Open,
         Self::Create,
         Self::Make,
@@ -63,6 +65,7 @@ impl Kind {
         Self::Write,
         Self::Cut,
         Self::Sync,
+        Self::SyncAll,
         Self::Rename,
         Self::Link,
         Self::Unlink,
@@ -79,7 +82,7 @@ impl Kind {
             Self::Read | Self::List | Self::Look => &[Fail(Errno::EIO)],
             Self::Write => &[Fail(Errno::ENOSPC), Fail(Errno::EDQUOT), Fail(Errno::EIO), Short, Full],
             Self::Cut => &[Fail(Errno::EIO), Fail(Errno::EROFS)],
-            Self::Sync => &[Fail(Errno::EIO), Fail(Errno::ENOSPC)],
+            Self::Sync | Self::SyncAll => &[Fail(Errno::EIO), Fail(Errno::ENOSPC)],
             Self::Rename | Self::Link => &[Fail(Errno::ENOSPC), Fail(Errno::EIO), Fail(Errno::EROFS), Done(Errno::EIO)],
             Self::Unlink => &[Fail(Errno::EIO), Fail(Errno::EROFS), Done(Errno::EIO)],
             Self::Lock => &[Fail(Errno::EIO)],
@@ -202,6 +205,8 @@ pub enum Event {
     Cut { inode: u64, size: u64 },
     /// A file or a directory was synced.
     Sync { inode: u64 },
+    /// All of it was synced.
+    SyncAll,
     /// Something got another name.
     Rename { dir: u64, name: String, to: u64, new: String },
     /// Something got one more name.

@@ -64,6 +64,7 @@ fn known(number: i64) -> Option<(Kind, &'static str, Of)> {
         libc::SYS_ftruncate => (Kind::Cut, "ftruncate", File),
         libc::SYS_fsync => (Kind::Sync, "fsync", File),
         libc::SYS_fdatasync => (Kind::Sync, "fdatasync", File),
+        libc::SYS_syncfs => (Kind::SyncAll, "syncfs", File),
         libc::SYS_renameat => (Kind::Rename, "renameat", Path(2, 3)),
         libc::SYS_renameat2 => (Kind::Rename, "renameat2", Path(2, 3)),
         libc::SYS_linkat => (Kind::Link, "linkat", Path(2, 3)),

@@ -109,6 +109,7 @@ impl Record {
             }
             libc::SYS_ftruncate => Noted::Event(Event::Cut { inode: inode()?, size: arguments[1] }),
             libc::SYS_fsync | libc::SYS_fdatasync => Noted::Event(Event::Sync { inode: inode()? }),
+            libc::SYS_syncfs => Noted::Event(Event::SyncAll),
             libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_linkat => {
                 let (dir, name) = place(thread, arguments[0], arguments[1])?;
                 let (to, new) = place(thread, arguments[2], arguments[3])?;

@@ -41,7 +41,7 @@ pub use self::{
     model::{
         Admin, Certificates, ClientAuth, Config, Debug, FileCheck, Grant, Health, Http, LetsEncrypt, Level, Limits,
         Log, LogFormat, ModuleAt, Oci, Period, Policy, PolicyModule, Preopen, Purge, Remember, Remote, Retention,
-        Sandbox, Secret, Storage, TcpCheck, Tls, TlsVersion, World,
+        Sandbox, Secret, Storage, SyncWhole, TcpCheck, Tls, TlsVersion, World,
     },
     policies::BUILT_IN as BUILT_IN_POLICIES,
     report::{ConfigError, Origin, Problem, Warning},

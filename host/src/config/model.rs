@@ -213,6 +213,17 @@ pub struct Debug {
     pub metrics: Option<String>,
 }
 
+/// Whether filesystems are synced whole: `storage.filesystem.syncfs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncWhole {
+    /// While several wait and little else would be written.
+    Auto,
+    /// Never: each file by itself.
+    Never,
+    /// For one too.
+    Always,
+}
+
 /// `storage`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
@@ -226,6 +237,8 @@ pub struct Storage {
     pub exclusive: bool,
     /// Bytes of the disk that pushes leave alone.
     pub reserve: u64,
+    /// Whether filesystems are synced whole, or each file by itself.
+    pub sync_whole: SyncWhole,
     /// Whether clients may delete.
     pub delete: bool,
     /// Whether clients may change nothing.

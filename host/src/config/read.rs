@@ -282,6 +282,11 @@ impl<'a> Reader<'a> {
             symlinks,
             exclusive: self.flag("storage.filesystem.exclusive"),
             reserve: self.size("storage.filesystem.reserve", 0, 1 << 50),
+            sync_whole: match self.text("storage.filesystem.syncfs").to_lowercase().as_str() {
+                "never" => SyncWhole::Never,
+                "always" => SyncWhole::Always,
+                _ => SyncWhole::Auto,
+            },
             max_threads: usize::try_from(threads.clamp(25, 4096)).unwrap_or(25),
             delete: self.flag("storage.delete.enabled"),
             read_only: self.flag("storage.maintenance.readonly.enabled"),

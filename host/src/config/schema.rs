@@ -244,6 +244,7 @@ const STORAGE: &[Field] = &[
             ours("symlinks", Kind::List(&Kind::Text)),
             ours("exclusive", Kind::Flag),
             ours("reserve", Kind::Size),
+            ours("syncfs", Kind::Choice(&["auto", "never", "always"])),
         ]),
     ),
     key("delete", "delete", Kind::Section(&[key("enabled", "enabled", Kind::Flag)])),

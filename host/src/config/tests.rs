@@ -432,6 +432,7 @@ fn refused() {
             "storage: {maintenance: {uploadpurging: {age: 0s}}}",
             "`storage.maintenance.uploadpurging.age` is to be 1s to",
         ),
+        ("storage: {filesystem: {syncfs: yes}}", "`storage.filesystem.syncfs` is to be one of auto, never, always"),
         ("catalog: {maxentries: many}", "`catalog.maxentries` is to be a whole number"),
         ("limits:\n  connections: 0\n", "config.yml:3: `limits.connections` is to be 1 to 1000000, not 0"),
         ("limits: {manifest: 4M}", "`limits.manifest` is to be a size such as"),
@@ -475,7 +476,7 @@ fn all_problems_at_once() {
 fn typed_values() {
     let config = loaded(
         &with(
-            "http: {addr: '[::1]:443', host: 'https://r.example/', prefix: /reg/, relativeurls: false, tls: {certificate: /c, key: /k, minimumtls: tls1.3}, trustedproxies: [10.0.0.0/8], proxyprotocol: ['fd00::/8', 192.0.2.7], debug: {addr: 'localhost:1', prometheus: {enabled: yes, path: m}}}\nlog: {level: WARN, formatter: logstash, accesslog: {disabled: true}}\nstorage: filesystem\nlimits: {manifest: 8MiB}\nsandbox: {registry: /m.wasm}\n",
+            "http: {addr: '[::1]:443', host: 'https://r.example/', prefix: /reg/, relativeurls: false, tls: {certificate: /c, key: /k, minimumtls: tls1.3}, trustedproxies: [10.0.0.0/8], proxyprotocol: ['fd00::/8', 192.0.2.7], debug: {addr: 'localhost:1', prometheus: {enabled: yes, path: m}}}\nlog: {level: WARN, formatter: logstash, accesslog: {disabled: true}}\nstorage: {filesystem: {syncfs: Never}}\nlimits: {manifest: 8MiB}\nsandbox: {registry: /m.wasm}\n",
         ),
         &[],
     );
@@ -492,6 +493,7 @@ fn typed_values() {
         (config.limits.manifest, config.limits.body_in_memory, config.limits.object_in_memory),
         (8 << 20, 8 << 20, 8 << 20)
     );
+    assert_eq!(config.storage.sync_whole, SyncWhole::Never);
     let module = config.sandbox.registry.as_ref();
     assert_eq!(module, Some(&super::model::ModuleAt::File("/m.wasm".into())));
 }

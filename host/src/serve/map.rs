@@ -108,6 +108,11 @@ pub fn directory(config: &Config) -> Result<storage::Options, ServeError> {
     Ok(storage::Options {
         exclusive: config.storage.exclusive,
         reserve: config.storage.reserve,
+        sync_whole: match config.storage.sync_whole {
+            config::SyncWhole::Auto => storage::SyncWhole::Auto,
+            config::SyncWhole::Never => storage::SyncWhole::Never,
+            config::SyncWhole::Always => storage::SyncWhole::Always,
+        },
         read_only: false,
         allowed_links: config.storage.symlinks.iter().map(link).collect::<Result<_, _>>()?,
         max_open_uploads: config.limits.uploads,

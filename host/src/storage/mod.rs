@@ -127,7 +127,7 @@ pub trait Upload: Send + 'static {
 
 pub use self::{
     digest::{Algorithm, Digest, Hasher},
-    directory::{Directory, Durability, Options, Threads},
+    directory::{Directory, Durability, Options, SyncWhole, Threads},
     failure::Failure,
     generations::{Changing, Cover, Generations},
     grant::{Grant, LARGEST_GRANTED, Opener},

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +15,7 @@ use std::{
 
 use rustix::{fs::fsync, io::Errno};
 
-use super::{errors::failure, locks::guard, stamp::Identity};
+use super::{errors::failure, locks::guard, stamp::Identity, together::Together};
 use crate::storage::{Failure, Key};
 
 const MAX_THREADS: usize = 32;
@@ -32,11 +32,19 @@ pub(super) enum Target {
     Directory(Arc<OwnedFd>),
 }
 
+impl AsFd for Target {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File(file) | Self::Directory(file) => file.as_fd(),
+        }
+    }
+}
+
 /// Threads that wait for the disk.
-#[derive(Default)]
 pub(super) struct Flusher {
     shared: Arc<Shared>,
     weak: Arc<AtomicBool>,
+    together: Together,
 }
 
 #[derive(Default)]
@@ -59,6 +67,10 @@ struct Job {
 }
 
 impl Flusher {
+    pub(super) fn new(together: Together) -> Self {
+        Self { shared: Arc::default(), weak: Arc::default(), together }
+    }
+
     /// Whether a directory was met that cannot be synced.
     pub(super) fn is_weak(&self) -> bool {
         self.weak.load(Ordering::Relaxed)
@@ -66,6 +78,10 @@ impl Flusher {
 
     /// Syncs all of them; returns the first error when all are done.
     pub(super) fn sync(&self, mut targets: Vec<Target>) -> Result<(), Failure> {
+        let _waiting = self.together.wait();
+        if self.together.sync(&targets) {
+            return Ok(());
+        }
         let Some(own) = targets.pop() else { return Ok(()) };
         let (sender, receiver) = mpsc::channel();
         for target in targets {

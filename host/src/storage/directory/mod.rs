@@ -21,6 +21,7 @@ mod room;
 mod stage;
 mod stamp;
 mod sweep;
+mod together;
 mod tree;
 mod uploads;
 
@@ -34,7 +35,6 @@ use bytes::Bytes;
 use cap_std::fs::{Dir, File};
 use tokio::sync::Semaphore;
 
-pub use self::options::{Durability, Options, Threads};
 use self::{
     errors::failure,
     filesystems::Filesystems,
@@ -43,6 +43,7 @@ use self::{
     locks::{Locks, Pending},
     object::Opened,
     stage::Stage,
+    together::Together,
     tree::Tree,
     uploads::{
         Uploads,
@@ -50,6 +51,10 @@ use self::{
     },
 };
 pub(super) use self::{filesystems::is_trusted, stamp::kind};
+pub use self::{
+    options::{Durability, Options, Threads},
+    together::SyncWhole,
+};
 use super::{
     Algorithm, Change, Digest, Expectation, Failure, Generations, Key, Listing, Looked, Metadata, Object, Seen,
     Storage, Trust, Upload,
@@ -104,7 +109,8 @@ impl Directory {
     pub fn open(root: Dir, options: Options) -> Result<Arc<Self>, Failure> {
         let tree = Tree::open(root, &options.allowed_links)?;
         links::check(&tree)?;
-        let flusher = Flusher::default();
+        let roots = tree.bases().iter().filter_map(|base| tree.directory(base.place.as_ref()).ok());
+        let flusher = Flusher::new(Together::new(options.sync_whole, roots));
         let owned = match options.read_only {
             true => Ok(Own::default()),
             false => own(&tree, &flusher, &options),

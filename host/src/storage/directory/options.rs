@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::together::SyncWhole;
 use crate::storage::Key;
 
 /// Settings of a [`Directory`](super::Directory).
@@ -16,6 +17,8 @@ pub struct Options {
     /// Bytes of the disk that uploads leave alone, or a sixteenth of a small
     /// one; 0 for none.
     pub reserve: u64,
+    /// Whether filesystems are synced whole, or each file by itself.
+    pub sync_whole: SyncWhole,
     /// Nothing is written, not even the host's own: beside any other process,
     /// whatever that one insists on.
     pub read_only: bool,
@@ -57,6 +60,7 @@ impl Default for Options {
             allowed_links: Vec::new(),
             exclusive: false,
             reserve: 64 << 20,
+            sync_whole: SyncWhole::Auto,
             read_only: false,
             max_open_uploads: 4096,
             idle_uploads: 256,

@@ -42,10 +42,15 @@ fn fresh() -> (tempfile::TempDir, Arc<Directory>) {
     (temp, store)
 }
 
+/// What is in the stages but their locks and the directories kept for uploads.
 fn staged(path: &Path) -> usize {
-    let instances = fs::read_dir(path.join(".skerry/tmp")).unwrap();
-    let files = |instance: PathBuf| fs::read_dir(instance).unwrap().count() - 1;
-    instances.map(|instance| files(instance.unwrap().path())).sum()
+    in_stages(path).iter().filter(|name| *name != "lock" && !name.starts_with("u-")).count()
+}
+
+fn in_stages(path: &Path) -> Vec<String> {
+    let names = |directory: PathBuf| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let files = names(path.join(".skerry/tmp")).flat_map(names);
+    files.map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
 async fn get(store: &Directory, at: &str) -> Result<Bytes, Failure> {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,9 +10,9 @@ use std::{
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock};
 
-use super::{fresh, get, open, open_with, staged};
+use super::{fresh, get, in_stages, open, open_with, staged};
 use crate::storage::{
-    Algorithm, Change, Directory, Failure, Options, Storage,
+    Algorithm, Change, Directory, Failure, Options, Storage, Upload,
     suite::{key, pattern, sha256},
 };
 
@@ -345,4 +346,124 @@ async fn what_is_staged_counts_until_it_comes_to_an_end() {
     assert_eq!(upload.write(vec![pattern(701)]).await, Err(Failure::TooMuchStaged));
     upload.abort().await.unwrap();
     assert_eq!(store.staged().0, 0);
+}
+
+/// An upload of one byte at `u/<n>/data`, with a file beside it, that ended.
+async fn ended(store: &Directory, n: u32, beside: &str) {
+    let mut upload = begun(store, n, beside).await;
+    upload.write(vec!["x".into()]).await.unwrap();
+    upload.finish(key(&format!("b/{n}")), sha256(b"x"), vec![], vec![]).await.unwrap();
+}
+
+async fn begun(store: &Directory, n: u32, beside: &str) -> Box<dyn Upload> {
+    let beside = vec![(key(&format!("u/{n}/startedat")), Bytes::from(beside.to_owned()))];
+    store.create_upload(key(&format!("u/{n}/data")), beside).await.unwrap()
+}
+
+fn inode(path: PathBuf) -> u64 {
+    fs::metadata(path).unwrap().ino()
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+fn spares(path: &Path) -> usize {
+    in_stages(path).iter().filter(|name| name.starts_with("u-")).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_is_used_again_is_as_a_new_one() {
+    let (temp, store) = fresh();
+    let first = begun(&store, 1, "long ago, and far away").await;
+    let before = inode(temp.path().join("u/1"));
+    drop(first);
+    let mut first = store.resume_upload(key("u/1/data")).await.unwrap();
+    first.write(vec!["x".into()]).await.unwrap();
+    first.finish(key("b/1"), sha256(b"x"), vec![], vec![]).await.unwrap();
+    assert!(!temp.path().join("u/1").exists());
+    assert_eq!((staged(temp.path()), spares(temp.path())), (0, 1));
+
+    // In a directory that is not there yet.
+    let beside = vec![(key("v/w/2/startedat"), Bytes::from("now"))];
+    let mut second = store.create_upload(key("v/w/2/data"), beside).await.unwrap();
+    assert_eq!(inode(temp.path().join("v/w/2")), before);
+    assert_eq!(names(&temp.path().join("v/w/2")), ["data", "startedat"]);
+    assert_eq!(get(&store, "v/w/2/startedat").await.unwrap(), "now");
+    assert_eq!(second.offset(), 0);
+    assert_eq!(get(&store, "b/1").await.unwrap(), "x");
+    second.write(vec!["y".into()]).await.unwrap();
+    second.finish(key("b/2"), sha256(b"y"), vec![], vec![]).await.unwrap();
+    assert_eq!((get(&store, "b/1").await.unwrap(), get(&store, "b/2").await.unwrap()), ("x".into(), "y".into()));
+    drop((first, second, store));
+    assert_eq!(in_stages(temp.path()), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_aborted_uploads_directory_is_used_again_too() {
+    let (temp, store) = fresh();
+    let mut upload = begun(&store, 1, "1").await;
+    upload.write(vec!["x".into()]).await.unwrap();
+    upload.abort().await.unwrap();
+    assert_eq!((staged(temp.path()), spares(temp.path())), (0, 1));
+    assert_eq!(begun(&store, 2, "2").await.offset(), 0);
+    assert_eq!(names(&temp.path().join("u/2")), ["data", "startedat"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_holds_more_is_not_used_again() {
+    let (temp, store) = fresh();
+    for (n, change) in (1..).zip([
+        (|path| fs::write(path.join("hashstate"), "").unwrap()) as fn(&Path),
+        |path| fs::create_dir(path.join("hashstates")).unwrap(),
+        |path| fs::remove_file(path.join("startedat")).unwrap(),
+        |path| {
+            fs::remove_file(path.join("startedat")).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", path.join("startedat")).unwrap();
+        },
+    ]) {
+        let mut upload = begun(&store, n, "1").await;
+        change(&temp.path().join(format!("u/{n}")));
+        upload.write(vec!["x".into()]).await.unwrap();
+        upload.finish(key(&format!("b/{n}")), sha256(b"x"), vec![], vec![]).await.unwrap();
+        assert_eq!((staged(temp.path()), spares(temp.path())), (0, 0), "{n}");
+    }
+    // Nor one that another process may have made.
+    drop(begun(&store, 9, "1").await);
+    store.close().await;
+    let other = open(temp.path());
+    let mut upload = other.resume_upload(key("u/9/data")).await.unwrap();
+    upload.write(vec!["x".into()]).await.unwrap();
+    upload.finish(key("b/9"), sha256(b"x"), vec![], vec![]).await.unwrap();
+    assert_eq!((staged(temp.path()), spares(temp.path())), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_fits_the_names_that_it_was_made_with() {
+    let (temp, store) = fresh();
+    ended(&store, 1, "1").await;
+    assert_eq!(spares(temp.path()), 1);
+    drop(store.create_upload(key("u/2/data"), vec![]).await.unwrap());
+    assert_eq!(names(&temp.path().join("u/2")), ["data"]);
+    assert_eq!(spares(temp.path()), 1);
+    drop(begun(&store, 3, "3").await);
+    assert_eq!(spares(temp.path()), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_never_takes_the_place_of_another() {
+    let (temp, store) = fresh();
+    let upload = begun(&store, 1, "1").await;
+    ended(&store, 2, "2").await;
+    fs::create_dir_all(temp.path().join("u/3")).unwrap();
+    fs::write(temp.path().join("u/3/data"), "of another process").unwrap();
+    let beside = vec![(key("u/3/startedat"), Bytes::from("3"))];
+    let second = store.create_upload(key("u/3/data"), beside).await;
+    assert_eq!(second.err(), Some(Failure::Conflict(key("u/3/data"))));
+    assert_eq!(fs::read(temp.path().join("u/3/data")).unwrap(), b"of another process");
+    assert_eq!((staged(temp.path()), spares(temp.path())), (0, 0));
+    drop(upload);
 }

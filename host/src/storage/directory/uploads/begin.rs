@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Inner, handle::Handle, live::Live, lock};
+use super::{Inner, handle::Handle, live::Live, lock, spares};
 use crate::storage::{
     Algorithm, Failure, Hasher, Key,
     directory::{
@@ -58,7 +58,9 @@ impl Inner {
             let _held = held;
             let file = make(&lease.inner, &key, &beside)?;
             let charge = lease.inner.uploads.staged.begin(Some(key.clone()));
-            lease.live = Some(Box::new(Live::new(Some(key), Some(file), charge)));
+            let mut live = Live::new(Some(key), Some(file), charge);
+            live.set_beside(spares::names(&beside));
+            lease.live = Some(Box::new(live));
             Ok(lease)
         };
         Ok(Handle::new(self.blocking(&self.pools.commits, job).await?))
@@ -112,18 +114,25 @@ impl Drop for Stop {
 /// a power cut may take an upload that received nothing.
 fn make(inner: &Arc<Inner>, key: &Key, beside: &[(Key, Bytes)]) -> Result<OwnedFd, Failure> {
     let parent = key.parent();
-    inner.stage(Some(key))?.take(For::Upload, 0)?;
+    let stage = inner.stage(Some(key))?;
+    // An upload that could take no byte is none.
+    stage.take(For::Upload, 1)?;
     let mut changing = inner.generations.changing();
     changing.place(parent.as_ref());
+    changing.place(Some(key));
+    beside.iter().for_each(|(key, _)| changing.place(Some(key)));
     let made = &mut |key: &Key| {
         changing.place(Some(key));
         changing.place(key.parent().as_ref());
         inner.listings.forget(&key.parent());
     };
+    if let Some(spare) = inner.uploads.spares.take(stage, beside)
+        && let Some(file) = spare.become_upload(&inner.tree, key, beside, made)
+    {
+        return Ok(file);
+    }
     let directory =
         inner.tree.make_directory(parent.as_ref(), made).map_err(|errno| failure(errno, "making a directory"))?;
-    changing.place(Some(key));
-    beside.iter().for_each(|(key, _)| changing.place(Some(key)));
     inner.listings.forget(&parent);
     let mut done = Vec::new();
     let result = (|| {

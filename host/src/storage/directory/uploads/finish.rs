@@ -2,22 +2,19 @@
 
 use std::sync::Arc;
 
-use rustix::{fs::renameat, io::Errno};
+use rustix::io::Errno;
 
-use super::{Lease, handle::Handle};
+use super::{Lease, handle::Handle, spares::SWEEP};
 use crate::storage::{
     Change, Expectation, Failure, Key,
     directory::{
         Inner,
-        commit::{self, Incoming, TRASH},
+        commit::{self, Incoming},
         errors::failure,
         locks::Mode,
         sweep,
     },
 };
-
-/// Removals done at once; what is left of an upload's directory is swept later.
-const SWEEP: u64 = 1_000;
 
 impl Handle {
     /// Makes the upload an object; its digest is right.
@@ -54,8 +51,9 @@ impl Handle {
         let held = inner.locks.lock(directory.map(|directory| (directory, Mode::Exclusive))).await;
         let job = move || {
             let _held = held;
+            let beside = lease.live.as_ref().and_then(|live| live.beside());
             let result = match &lease.key {
-                Some(key) => remove_directory(&lease.inner, key),
+                Some(key) => remove_directory(&lease.inner, key, beside),
                 None => Ok(()),
             };
             if result.is_ok() {
@@ -107,9 +105,10 @@ fn finish(lease: &mut Lease, to: Key, expect: &[Expectation], changes: Vec<Chang
     }
     result?;
     live.set_gone();
+    let beside = live.take_beside();
     lease.live = None;
     if let Some(key) = &lease.key
-        && let Err(failure) = remove_directory(&inner, key)
+        && let Err(failure) = remove_directory(&inner, key, beside.as_deref())
     {
         // The object is there; what is left is an upload to be purged.
         tracing::warn!(%key, "a finished upload cannot be removed: {failure}");
@@ -117,9 +116,10 @@ fn finish(lease: &mut Lease, to: Key, expect: &[Expectation], changes: Vec<Chang
     Ok(())
 }
 
-/// Removes the directory of an upload, and its hash state. Not synced: what a
-/// power cut brings back is rubbish that is purged in time.
-fn remove_directory(inner: &Arc<Inner>, key: &Key) -> Result<(), Failure> {
+/// Removes the directory of an upload, and its hash state; one with known files
+/// `beside` the data is kept for another upload. Not synced: what a power cut
+/// brings back is rubbish that is purged in time.
+fn remove_directory(inner: &Arc<Inner>, key: &Key, beside: Option<&[String]>) -> Result<(), Failure> {
     inner.forget_state(key);
     let Some(directory) = key.parent() else { return Ok(()) };
     let above = directory.parent();
@@ -127,12 +127,12 @@ fn remove_directory(inner: &Arc<Inner>, key: &Key) -> Result<(), Failure> {
     changing.tree(&directory);
     changing.place(above.as_ref());
     let stage = inner.stage(Some(key))?;
-    let trash = format!("{TRASH}{}", stage.name());
+    let spares = &inner.uploads.spares;
     let opened = inner.tree.directory(above.as_ref());
-    let moved = opened.and_then(|above| renameat(above, directory.name(), &stage.dir, trash.as_str()));
+    let moved = opened.and_then(|above| spares.put(stage, (above, directory.name()), key.name(), beside));
     inner.listings.forget(&above);
     match moved {
-        Ok(()) => sweep::tree(&stage.dir, &trash, SWEEP).map(drop),
+        Ok(()) => Ok(()),
         // Overlay filesystems cannot rename what an image brought.
         Err(Errno::XDEV) => match inner.tree.directory(above.as_ref()) {
             Ok(above) => sweep::tree(above, directory.name(), SWEEP).map(drop),

@@ -54,6 +54,8 @@ pub(super) struct Live {
     shared: bool,
     broken: bool,
     gone: bool,
+    /// The names of the files beside it, where this process made them.
+    beside: Option<Vec<String>>,
 }
 
 impl Live {
@@ -76,6 +78,7 @@ impl Live {
             shared: false,
             broken: false,
             gone: false,
+            beside: None,
         }
     }
 
@@ -122,6 +125,19 @@ impl Live {
     /// Finished or removed.
     pub(super) fn gone(&self) -> bool {
         self.gone
+    }
+
+    /// This process made its directory, with these files beside it.
+    pub(super) fn set_beside(&mut self, names: Vec<String>) {
+        self.beside = Some(names);
+    }
+
+    pub(super) fn beside(&self) -> Option<&[String]> {
+        self.beside.as_deref()
+    }
+
+    pub(super) fn take_beside(&mut self) -> Option<Vec<String>> {
+        self.beside.take()
     }
 
     pub(super) fn set_gone(&mut self) {

@@ -9,6 +9,7 @@ mod begin;
 mod finish;
 mod handle;
 mod live;
+mod spares;
 pub(super) mod staged;
 mod states;
 
@@ -29,7 +30,7 @@ use tokio::{
 };
 
 pub(super) use self::states::States;
-use self::{live::Live, staged::Staged};
+use self::{live::Live, spares::Spares, staged::Staged};
 use super::{Inner, locks::guard};
 use crate::storage::{Changing, Failure, Key};
 
@@ -44,6 +45,7 @@ pub(super) struct Uploads {
     released: Notify,
     pub(super) states: Option<States>,
     pub(super) staged: Arc<Staged>,
+    spares: Spares,
 }
 
 /// How long a request waits for the one before it: that one may be answered
@@ -77,6 +79,7 @@ impl Uploads {
             released: Notify::new(),
             states,
             staged,
+            spares: Spares::default(),
         }
     }
 
