@@ -13,7 +13,7 @@ use std::{
 use rustix::process::{Resource, getrlimit};
 use wasmtime::{Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
-use super::{compile, limits::Limits};
+use super::{code, compile, limits::Limits};
 
 /// How often running guests are looked at; their time is counted in this.
 pub const TICK: Duration = Duration::from_millis(2);
@@ -45,6 +45,7 @@ pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
     }
     loop {
         let mut settings = compile::settings(None)?;
+        code::in_place(&mut settings);
         // Equal inputs give equal answers: what is remembered rests on it. The
         // build script sets it too; a host with no compiler has no such setting.
         #[cfg(feature = "compiler")]
@@ -64,6 +65,7 @@ pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
 /// An engine that counts instructions, for one instance at a time.
 pub fn counting() -> Result<Engine> {
     let mut settings = compile::settings(None)?;
+    code::in_place(&mut settings);
     #[cfg(feature = "compiler")]
     settings.cranelift_nan_canonicalization(true);
     Engine::new(settings.consume_fuel(true))

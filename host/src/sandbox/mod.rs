@@ -8,6 +8,7 @@
 
 mod answer;
 mod bindings;
+mod code;
 mod compile;
 mod compiler;
 mod ending;

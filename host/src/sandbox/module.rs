@@ -20,6 +20,7 @@ use wasmtime::{
 use super::compile;
 use super::{
     bindings::{InventoryPre, RegistryPre, handler},
+    code::{self, Aligned},
     compiler::{Compiler, Purpose},
     function::Function,
     state::State,
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// The built-in module, compiled by the build script.
-static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm"));
+static BUILT_IN: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm")));
 
 // `POLICIES` and `PACKS`: what is built in beside it, likewise.
 include!(concat!(env!("OUT_DIR"), "/policies.rs"));
@@ -149,7 +150,7 @@ pub enum LoadError {
 
 /// The built-in component.
 pub fn built_in(engine: &Engine) -> Result<Component, LoadError> {
-    part_of_this_binary(engine, BUILT_IN)
+    code::built_in(engine, BUILT_IN).map_err(invalid)
 }
 
 /// Names of the policies that are built in.
@@ -166,7 +167,7 @@ pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadErr
         Some((_, pack, offset, length)) => {
             let code = unpacked(*pack, *offset, *length)
                 .map_err(|error| LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: error.to_string() })?;
-            part_of_this_binary(engine, &code)
+            code::copied(engine, &code).map_err(invalid)
         }
         None => {
             let known: Vec<_> = policies().collect();
@@ -186,14 +187,8 @@ fn unpacked(pack: usize, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     Ok(code)
 }
 
-/// For nothing but what `include_bytes!` took in from the build script, packed
-/// or not.
-fn part_of_this_binary(engine: &Engine, code: &[u8]) -> Result<Component, LoadError> {
-    // SAFETY: these bytes were made by the build script of this very binary
-    // with `Engine::precompile_component`, and are part of it.
-    #[allow(unsafe_code, reason = "the one place where native code is taken over")]
-    let component = unsafe { Component::deserialize(engine, code) };
-    component.map_err(|cause| LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: format!("{cause:#}") })
+fn invalid(cause: wasmtime::Error) -> LoadError {
+    LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: format!("{cause:#}") }
 }
 
 /// Makes a component of a module's file: by having it compiled, or as it is
