@@ -48,7 +48,10 @@ use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
-use wasmtime::{Engine, Store, component::Linker};
+use wasmtime::{
+    Engine, Store,
+    component::{Component, Linker},
+};
 
 use self::{
     answer::{Checked, Content},
@@ -184,27 +187,62 @@ enum Failed {
     Storage(Failure),
 }
 
-impl Sandbox {
-    /// Loads a module (the built-in one if none is given) and makes it ready,
-    /// with the directory that it may use by WASI and the policies that it may
-    /// ask. Answers are remembered where
-    /// `remember` says how many.
-    pub async fn start(
-        storage: Arc<dyn Storage>,
-        mut limits: Limits,
-        settings: Settings,
-        (module, preopen): (Option<ModuleFile>, Option<Preopen>),
-        policies: Vec<PolicySource>,
-        remember: Option<&remember::Options>,
-    ) -> Result<Self, StartError> {
-        let more = if policies.is_empty() { FEW_POLICY_SLOTS } else { POLICY_SLOTS };
-        if policies.is_empty() {
+/// What a sandbox needs of the engine, whatever it is to run: it takes some
+/// milliseconds to make, and a thread beside a start can make it.
+pub struct Prepared {
+    engine: Engine,
+    linker: Linker<State>,
+    ticker: Ticker,
+    limits: Limits,
+    /// Slots for instances of the registry module.
+    slots: u32,
+    policy_slots: u32,
+    fact_slots: u32,
+    built_in: Option<Component>,
+}
+
+impl Prepared {
+    /// Makes it, for the module and, where it is `guarded`, policies.
+    ///
+    /// # Errors
+    /// [`StartError::Engine`] and [`StartError::Thread`].
+    pub fn new(mut limits: Limits, guarded: bool) -> Result<Self, StartError> {
+        let more = if guarded { POLICY_SLOTS } else { FEW_POLICY_SLOTS };
+        if !guarded {
             limits.asking = limits.asking.min(FEW_POLICY_SLOTS);
         }
         let (engine, slots) = engine::build(&limits, more.saturating_add(FACT_SLOTS)).map_err(StartError::Engine)?;
         let (policy_slots, fact_slots) = (more.min(slots / 4), FACT_SLOTS.min(slots / 8));
         let slots = slots.saturating_sub(policy_slots).saturating_sub(fact_slots);
         let ticker = Ticker::start(&engine).map_err(StartError::Thread)?;
+        let linker = imports::linker(&engine).map_err(StartError::Engine)?;
+        Ok(Self { engine, linker, ticker, limits, slots, policy_slots, fact_slots, built_in: None })
+    }
+
+    /// With the built-in module.
+    ///
+    /// # Errors
+    /// [`StartError::Load`].
+    pub fn with_built_in(mut self) -> Result<Self, StartError> {
+        self.built_in = Some(module::built_in(&self.engine)?);
+        Ok(self)
+    }
+}
+
+impl Sandbox {
+    /// Loads a module (the built-in one if none is given) and makes it ready,
+    /// with the directory that it may use by WASI and the policies that it may
+    /// ask. Answers are remembered where
+    /// `remember` says how many.
+    pub async fn start(
+        prepared: Prepared,
+        storage: Arc<dyn Storage>,
+        settings: Settings,
+        (module, preopen): (Option<ModuleFile>, Option<Preopen>),
+        policies: Vec<PolicySource>,
+        remember: Option<&remember::Options>,
+    ) -> Result<Self, StartError> {
+        let Prepared { engine, linker, ticker, limits, slots, policy_slots, fact_slots, built_in } = prepared;
         let instances = Instances::new(&limits, slots);
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|cause| StartError::Thread(std::io::Error::other(cause)))?;
@@ -216,8 +254,7 @@ impl Sandbox {
         let threads = |preopen| Threads::start(limits.instances).map(|threads| (preopen, threads));
         let files = preopen.map(threads).transpose().map_err(StartError::Thread)?;
         let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, files, uses: Uses::new(), seed });
-        let linker = imports::linker(&engine).map_err(StartError::Engine)?;
-        let module = Arc::new(RwLock::new(Arc::new(load(&engine, &linker, &shared, module).await?)));
+        let module = Arc::new(RwLock::new(Arc::new(load(&engine, &linker, &shared, module, built_in).await?)));
         let teller = Teller::new(engine.clone(), Arc::clone(&shared), Arc::clone(&module), fact_slots);
         let policy_instances = Arc::new(Semaphore::new(usize::try_from(policy_slots).unwrap_or(usize::MAX)));
         let sandbox = Self {
@@ -243,7 +280,7 @@ impl Sandbox {
     /// with the old one, and no answer of the old one is given for a new one.
     /// If it cannot be used, all stays as it was.
     pub async fn set_module(&self, file: Option<ModuleFile>) -> Result<(), LoadError> {
-        let module = load(&self.engine, &self.linker, &self.shared, file).await?;
+        let module = load(&self.engine, &self.linker, &self.shared, file, None).await?;
         *self.module.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(module);
         self.forget();
         Ok(())
@@ -487,6 +524,7 @@ async fn load(
     linker: &Linker<State>,
     shared: &Arc<Shared>,
     file: Option<ModuleFile>,
+    built_in: Option<Component>,
 ) -> Result<Module, LoadError> {
     let (component, path) = match file {
         Some(file) => {
@@ -494,7 +532,10 @@ async fn load(
             let component = tokio::task::block_in_place(|| module::component(engine, &file))?;
             (component, file.path.display().to_string())
         }
-        None => (module::built_in(engine)?, module::IN_THIS_PROGRAM.to_owned()),
+        None => {
+            let component = built_in.map_or_else(|| module::built_in(engine), Ok)?;
+            (component, module::IN_THIS_PROGRAM.to_owned())
+        }
     };
     let module::Linked { pre, handle, inventory } = module::link(engine, linker, &component, &path)?;
     // Others may need all slots that there are.

@@ -19,7 +19,7 @@ use super::{ServeError, map};
 use crate::{
     config::{Config, ModuleAt, PolicyModule},
     oci::{Client, Credentials, LARGEST_MANIFEST, LARGEST_MODULE, Layer, Reference, Trust},
-    sandbox::{ModuleFile, Sandbox},
+    sandbox::{ModuleFile, Prepared, Sandbox},
     storage::{Digest, Directory, HOST_SEGMENT},
 };
 
@@ -156,9 +156,9 @@ async fn own(
     reference: &Reference,
     digest: &Digest,
 ) -> Option<(Bytes, Bytes)> {
-    let limits = map::limits(config);
+    let prepared = Prepared::new(map::limits(config), false).ok()?;
     let storage = Arc::clone(storage) as _;
-    let sandbox = Sandbox::start(storage, limits, Box::new(|_| None), (None, None), Vec::new(), None).await;
+    let sandbox = Sandbox::start(prepared, storage, Box::new(|_| None), (None, None), Vec::new(), None).await;
     let sandbox = sandbox.ok()?;
     let repository = &reference.repository;
     let read = async |path: String, most| sandbox.read_own(&path, most).await.ok().flatten();

@@ -24,7 +24,13 @@ mod tls;
 mod uses;
 mod verify;
 
-use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use cap_std::{ambient_authority, fs::Dir};
 use tokio::{
@@ -39,7 +45,7 @@ use crate::{
     config::{Config, Listen},
     metrics::Metrics,
     remember,
-    sandbox::{self, ModuleFile, PolicySource, Preopen, Sandbox, StartError},
+    sandbox::{ModuleFile, PolicySource, Preopen, Prepared, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
     storage::{self, Directory, Durability, Failure, Storage, Trust},
 };
@@ -138,8 +144,10 @@ pub enum ServeError {
 pub fn run(plan: &Plan) -> Result<(), ServeError> {
     // Before there are threads.
     let inherited = inherited::take().map_err(ServeError::Inherited)?;
+    let config = room::fit(plan.config.clone());
+    let prepared = prepare(&config)?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(serve(plan, inherited));
+    let outcome = runtime.block_on(serve(plan, &config, prepared, inherited));
     // What is still in a blocking job (a sync of a slow disk) may end.
     runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
@@ -157,8 +165,26 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
         .map_err(ServeError::Runtime)
 }
 
-async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(), ServeError> {
-    let config = &room::fit(plan.config.clone());
+/// What the sandbox stands on, as a thread makes it: beside all else that a
+/// start does.
+type Coming = JoinHandle<Result<Prepared, StartError>>;
+
+fn prepare(config: &Config) -> Result<Coming, ServeError> {
+    let (limits, guarded) = (map::limits(config), !config.policies.is_empty());
+    let built_in = config.sandbox.registry.is_none();
+    let make = move || {
+        let prepared = Prepared::new(limits, guarded)?;
+        if built_in { prepared.with_built_in() } else { Ok(prepared) }
+    };
+    thread::Builder::new().name("engine".into()).spawn(make).map_err(ServeError::Runtime)
+}
+
+async fn serve(
+    plan: &Plan,
+    config: &Config,
+    prepared: Coming,
+    inherited: Vec<std::net::TcpListener>,
+) -> Result<(), ServeError> {
     let (trigger, shutdown) = Trigger::new();
     trigger.on_signals().map_err(ServeError::Runtime)?;
     // Before it says that it listens: until then, SIGHUP would end it.
@@ -175,7 +201,10 @@ async fn serve(plan: &Plan, inherited: Vec<std::net::TcpListener>) -> Result<(),
     let storage = open(config)?;
     let artifacts = Arc::new(Artifacts::of(config, &storage).await?);
     let modules::Read { registry, policies, known } = modules::read(config, artifacts)?;
-    let sandbox = start(config, Arc::clone(&storage), (registry, policies)).await?;
+    // It has had the time that it takes.
+    let prepared =
+        prepared.join().map_err(|_| ServeError::Runtime(io::Error::other("the engine's thread panicked")))??;
+    let sandbox = start(config, prepared, Arc::clone(&storage), (registry, policies)).await?;
     uses::load(&storage, &sandbox).await;
     let keeping = uses::keep(&storage, &sandbox);
     let metrics = Arc::new(Metrics::new());
@@ -280,7 +309,12 @@ fn open_with(config: &Config, options: storage::Options) -> Result<Arc<Directory
 /// A registry module, the built-in one where there is none, and policies.
 type Loaded = (Option<ModuleFile>, Vec<PolicySource>);
 
-async fn start(config: &Config, storage: Arc<Directory>, modules: Loaded) -> Result<Arc<Sandbox>, ServeError> {
+async fn start(
+    config: &Config,
+    prepared: Prepared,
+    storage: Arc<Directory>,
+    modules: Loaded,
+) -> Result<Arc<Sandbox>, ServeError> {
     let remember = map::remember(config);
     if remember.is_some() && storage.trust() == Trust::Nothing {
         tracing::warn!(
@@ -288,12 +322,12 @@ async fn start(config: &Config, storage: Arc<Directory>, modules: Loaded) -> Res
              to it, set storage.filesystem.exclusive"
         );
     }
-    start_with(config, map::limits(config), storage, modules, remember.as_ref()).await
+    start_with(config, prepared, storage, modules, remember.as_ref()).await
 }
 
 async fn start_with(
     config: &Config,
-    limits: sandbox::Limits,
+    prepared: Prepared,
     storage: Arc<Directory>,
     (registry, policies): Loaded,
     remember: Option<&remember::Options>,
@@ -303,7 +337,7 @@ async fn start_with(
         Box::new(move |path: &str| config.guest_setting(path))
     };
     let preopen = preopen(config, &storage)?;
-    let sandbox = Sandbox::start(storage, limits, settings, (registry, preopen), policies, remember).await?;
+    let sandbox = Sandbox::start(prepared, storage, settings, (registry, preopen), policies, remember).await?;
     Ok(Arc::new(sandbox))
 }
 

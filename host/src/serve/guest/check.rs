@@ -18,7 +18,7 @@ use super::{
 use crate::{
     cli::Said,
     config::{self, Config, ModuleAt, PolicyModule},
-    sandbox::{self, Asked, LoadError, ModuleFile, PolicyOrigin, PolicySource, Rehearsal, Sandbox, Scene},
+    sandbox::{self, Asked, LoadError, ModuleFile, PolicyOrigin, PolicySource, Prepared, Rehearsal, Sandbox, Scene},
     storage::{self, Directory, Grant},
 };
 
@@ -182,8 +182,9 @@ async fn registry(
     };
     let limits = sandbox::Limits { instances: 1, parked: 1, ..map::limits(config) };
     let began = Instant::now();
+    let prepared = Prepared::new(limits, false)?;
     let started =
-        Sandbox::start(Arc::clone(&storage) as _, limits, settings, (Some(module), None), Vec::new(), None).await;
+        Sandbox::start(prepared, Arc::clone(&storage) as _, settings, (Some(module), None), Vec::new(), None).await;
     storage::Storage::close(&*storage).await;
     started?;
     line(text, "loads", &format!("in {:.1?}; it says what the host is to answer for it", began.elapsed()))?;
