@@ -5,7 +5,7 @@
 use std::{ffi::c_void, sync::Arc};
 
 use rustix::mm::{MprotectFlags, mprotect};
-use wasmtime::{Config, CustomCodeMemory, Engine, Result, component::Component};
+use wasmtime::{Config, CustomCodeMemory, Result};
 
 /// A page, as compiled code is aligned to it.
 const PAGE: usize = 4096;
@@ -25,7 +25,7 @@ impl CustomCodeMemory for Pages {
 
     fn publish_executable(&self, start: *const u8, length: usize) -> Result<()> {
         // SAFETY: wasmtime passes whole pages of compiled code, which nobody
-        // writes to from now on: its own, or those of `component`.
+        // writes to from now on: its own, or constants of this program.
         #[allow(unsafe_code, reason = "code that is to run must be executable")]
         unsafe {
             mprotect(start.cast_mut().cast::<c_void>(), length, MprotectFlags::READ | MprotectFlags::EXEC)?;
@@ -40,43 +40,13 @@ impl CustomCodeMemory for Pages {
     }
 }
 
+/// Whether code can run where it lies. Elsewhere pages may be larger, or
+/// branches protected by their flags.
+pub const IN_PLACE: bool = cfg!(target_arch = "x86_64");
+
 /// Has an engine run code where it lies.
 pub fn in_place(settings: &mut Config) {
-    // Elsewhere pages may be larger, or branches protected by their flags.
-    if cfg!(target_arch = "x86_64") {
+    if IN_PLACE {
         settings.with_custom_code_memory(Some(Arc::new(Pages)));
-    }
-}
-
-/// A component that the build script of this program compiled.
-///
-/// # Errors
-/// It was compiled for another engine.
-pub fn built_in(engine: &Engine, code: &'static Aligned<[u8]>) -> Result<Component> {
-    if cfg!(target_arch = "x86_64") {
-        // SAFETY: these bytes were made by the build script of this very
-        // program with `Engine::precompile_component`, and are part of it:
-        // they live as long as it does, and nothing writes to them.
-        #[allow(unsafe_code, reason = "where native code of this program is taken over")]
-        let component = unsafe { Component::deserialize_raw(engine, (&code.0).into()) };
-        match component {
-            Ok(component) => return Ok(component),
-            // A system that allows no program to make its pages executable.
-            Err(cause) => tracing::debug!("the built-in module does not run in place: {cause:#}"),
-        }
-    }
-    copied(engine, &code.0)
-}
-
-/// The same, by a copy.
-///
-/// # Errors
-/// It was compiled for another engine.
-pub fn copied(engine: &Engine, code: &[u8]) -> Result<Component> {
-    // SAFETY: these bytes were made by the build script of this very program
-    // with `Engine::precompile_component`, and are part of it, packed or not.
-    #[allow(unsafe_code, reason = "where native code of this program is taken over")]
-    unsafe {
-        Component::deserialize(engine, code)
     }
 }

@@ -150,7 +150,19 @@ pub enum LoadError {
 
 /// The built-in component.
 pub fn built_in(engine: &Engine) -> Result<Component, LoadError> {
-    code::built_in(engine, BUILT_IN).map_err(invalid)
+    if code::IN_PLACE {
+        // SAFETY: these bytes were made by the build script of this very binary
+        // with `Engine::precompile_component`, and are part of it: they live as
+        // long as it does, and nothing writes to them.
+        #[allow(unsafe_code, reason = "where native code of this program is taken over")]
+        let component = unsafe { Component::deserialize_raw(engine, (&BUILT_IN.0).into()) };
+        match component {
+            Ok(component) => return Ok(component),
+            // A system that lets no program make its pages executable.
+            Err(cause) => tracing::debug!("the built-in module does not run in place: {cause:#}"),
+        }
+    }
+    part_of_this_binary(engine, &BUILT_IN.0)
 }
 
 /// Names of the policies that are built in.
@@ -167,7 +179,7 @@ pub fn built_in_policy(engine: &Engine, name: &str) -> Result<Component, LoadErr
         Some((_, pack, offset, length)) => {
             let code = unpacked(*pack, *offset, *length)
                 .map_err(|error| LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: error.to_string() })?;
-            code::copied(engine, &code).map_err(invalid)
+            part_of_this_binary(engine, &code)
         }
         None => {
             let known: Vec<_> = policies().collect();
@@ -187,8 +199,14 @@ fn unpacked(pack: usize, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     Ok(code)
 }
 
-fn invalid(cause: wasmtime::Error) -> LoadError {
-    LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: format!("{cause:#}") }
+/// For nothing but what `include_bytes!` took in from the build script, packed
+/// or not.
+fn part_of_this_binary(engine: &Engine, code: &[u8]) -> Result<Component, LoadError> {
+    // SAFETY: these bytes were made by the build script of this very binary
+    // with `Engine::precompile_component`, and are part of it.
+    #[allow(unsafe_code, reason = "where native code of this program is taken over")]
+    let component = unsafe { Component::deserialize(engine, code) };
+    component.map_err(|cause| LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: format!("{cause:#}") })
 }
 
 /// Makes a component of a module's file: by having it compiled, or as it is
