@@ -2,6 +2,7 @@
 
 use super::{
     Answer,
+    crowd::Crowd,
     question::Transcript,
     trail::{Ground, Rules},
 };
@@ -13,6 +14,7 @@ pub struct Kept<A> {
     transcript: Box<[u8]>,
     ground: Ground,
     answer: A,
+    pub(super) crowd: Crowd,
 }
 
 /// Of an allocation, beside its bytes.
@@ -20,7 +22,7 @@ const ALLOCATION: usize = 16;
 
 impl<A: Answer> Kept<A> {
     pub(super) fn new(hash: u64, transcript: &[u8], ground: Ground, answer: A) -> Self {
-        Self { hash, transcript: transcript.into(), ground, answer }
+        Self { hash, transcript: transcript.into(), ground, answer, crowd: Crowd::default() }
     }
 
     /// The answer, as it was checked.

@@ -21,10 +21,12 @@
 //! *How it is known to be right still.* Where nobody else writes
 //! ([`Trust::Generations`]) by the counters of the storage; else every place is
 //! looked at again and must have the stamp that it had. A stamp counts only if
-//! it was old enough when it was taken.
+//! it was old enough when it was taken. Requests for one answer that wait at
+//! the same time share the looks that begin after them.
 //!
 //! This room knows neither what the questions mean nor what an answer is.
 
+mod crowd;
 mod kept;
 mod question;
 mod shelf;
@@ -177,6 +179,14 @@ impl<A: Answer> Memory<A> {
     /// a place that the caller looks at itself.
     pub fn holds(&self, kept: &Kept<A>, but: Option<&Key>) -> bool {
         kept.holds(&self.rules, &*self.storage, but)
+    }
+
+    /// The same, where one look may do for several requests that wait for it.
+    pub async fn holds_for_all(&self, kept: &Kept<A>) -> bool {
+        match self.rules.trust {
+            Trust::Stamps => kept.crowd.ask(|| kept.holds(&self.rules, &*self.storage, None)).await,
+            Trust::Generations | Trust::Nothing => kept.holds(&self.rules, &*self.storage, None),
+        }
     }
 
     /// The answer was given again.

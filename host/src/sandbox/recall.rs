@@ -147,7 +147,7 @@ impl Sandbox {
         let checked = kept.answer();
         let body = match &checked.content {
             Content::Slice { key, .. } if memory.holds(&kept, Some(key)) => self.same_slice(&kept, key).await,
-            content if memory.holds(&kept, None) => self.body(content, &mut None).await.ok(),
+            content if memory.holds_for_all(&kept).await => self.body(content, &mut None).await.ok(),
             _ => None,
         };
         let Some(body) = body else {
