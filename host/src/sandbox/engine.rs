@@ -178,3 +178,17 @@ fn tick(engine: &EngineWeak, shared: &Shared) {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::module, *};
+
+    /// One of them has it where it lies in this program, at the most.
+    #[test]
+    fn several_engines_have_the_built_in_module() {
+        let engines: Vec<_> = (0..3).map(|_| build(&Limits::default(), 0).unwrap().0).collect();
+        let all: Vec<_> = engines.iter().map(|engine| module::built_in(engine).unwrap()).collect();
+        drop(all);
+        assert!(engines.iter().all(|engine| module::built_in(engine).is_ok()));
+    }
+}

@@ -5,7 +5,10 @@ use std::{
     collections::HashMap,
     io::{self, Read},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -33,6 +36,9 @@ use crate::{
 
 /// The built-in module, compiled by the build script.
 static BUILT_IN: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/registry.cwasm")));
+
+/// Whether an engine has it where it lies.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 // `POLICIES` and `PACKS`: what is built in beside it, likewise.
 include!(concat!(env!("OUT_DIR"), "/policies.rs"));
@@ -150,7 +156,9 @@ pub enum LoadError {
 
 /// The built-in component.
 pub fn built_in(engine: &Engine) -> Result<Component, LoadError> {
-    if code::IN_PLACE {
+    // Wasmtime knows code by its address, so that only one engine may have it
+    // where it lies: the first, which is mostly the only one.
+    if code::IN_PLACE && !TAKEN.swap(true, Ordering::Relaxed) {
         // SAFETY: these bytes were made by the build script of this very binary
         // with `Engine::precompile_component`, and are part of it: they live as
         // long as it does, and nothing writes to them.
