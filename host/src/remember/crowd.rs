@@ -1,6 +1,6 @@
-//! Looks at the storage that several requests share: those that wait before
-//! it begins. What each would see by itself is no newer than what the request
-//! waited for, so all of them may rest on it.
+//! Looks at the storage that several requests share. One that begins after a
+//! request came tells it what a look of its own would, so all that wait when
+//! it begins may rest on it.
 
 use std::{
     future::poll_fn,

@@ -7,11 +7,7 @@ use std::{
 };
 
 use super::{ServeError, artifacts::Artifacts, map, modules, open, runtime, start_with};
-use crate::{
-    cli::Collect,
-    sandbox::{Limits, Prepared},
-    storage::Storage,
-};
+use crate::{cli::Collect, sandbox::Limits, storage::Storage};
 
 /// Why garbage was not collected, or not all of it.
 #[derive(Debug, thiserror::Error)]
@@ -64,14 +60,7 @@ async fn run(asked: &Collect) -> Result<(), CollectError> {
     };
     let artifacts = Artifacts::of_registry(config, &storage).await?;
     let registry = modules::registry(config, &artifacts).map_err(ServeError::from)?;
-    let sandbox = start_with(
-        config,
-        Prepared::new(limits, false).map_err(ServeError::from)?,
-        Arc::clone(&storage),
-        (registry, Vec::new()),
-        None,
-    )
-    .await?;
+    let sandbox = start_with(config, limits, Arc::clone(&storage), (registry, Vec::new())).await?;
     let collection = map::collection(asked);
     let mut out = io::BufWriter::new(io::stdout());
     let outcome = sandbox

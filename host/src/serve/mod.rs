@@ -45,7 +45,7 @@ use crate::{
     config::{Config, Listen},
     metrics::Metrics,
     remember,
-    sandbox::{ModuleFile, PolicySource, Preopen, Prepared, Sandbox, StartError},
+    sandbox::{Limits, ModuleFile, PolicySource, Preopen, Prepared, Sandbox, StartError},
     server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
     storage::{self, Directory, Durability, Failure, Storage, Trust},
 };
@@ -322,10 +322,21 @@ async fn start(
              to it, set storage.filesystem.exclusive"
         );
     }
-    start_with(config, prepared, storage, modules, remember.as_ref()).await
+    start_on(config, prepared, storage, modules, remember.as_ref()).await
 }
 
+/// For a command of one's own: with limits of its own, and remembering nothing.
 async fn start_with(
+    config: &Config,
+    limits: Limits,
+    storage: Arc<Directory>,
+    modules: Loaded,
+) -> Result<Arc<Sandbox>, ServeError> {
+    let prepared = Prepared::new(limits, !modules.1.is_empty())?;
+    start_on(config, prepared, storage, modules, None).await
+}
+
+async fn start_on(
     config: &Config,
     prepared: Prepared,
     storage: Arc<Directory>,

@@ -12,7 +12,7 @@ use super::{ServeError, artifacts::Artifacts, map, modules, open, runtime, start
 use crate::{
     cli::Retain,
     config::Config,
-    sandbox::{Limits, Prepared, Sandbox},
+    sandbox::{Limits, Sandbox},
     storage::Storage,
 };
 
@@ -50,8 +50,7 @@ async fn run(asked: &Retain) -> Result<(), RetainError> {
     let limits = Limits { calls: u32::MAX, bytes: u64::MAX, time: Duration::from_secs(600), ..map::limits(config) };
     let artifacts = Arc::new(Artifacts::of(config, &storage).await?);
     let modules::Read { registry, policies, .. } = modules::read(config, artifacts)?;
-    let prepared = Prepared::new(limits, !policies.is_empty()).map_err(ServeError::from)?;
-    let sandbox = start_with(config, prepared, Arc::clone(&storage), (registry, policies), None).await?;
+    let sandbox = start_with(config, limits, Arc::clone(&storage), (registry, policies)).await?;
     if !sandbox.keeps_tags() {
         return Err(RetainError::Ended(NOBODY.to_owned()));
     }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use super::{ServeError, artifacts::Artifacts, map, modules, open_with, runtime, screen::Screen, start_with};
 use crate::{
     cli::Verify,
-    sandbox::{Damage, Heard, Limits, Prepared},
+    sandbox::{Damage, Heard, Limits},
     storage::{Change, Directory, Storage},
 };
 
@@ -64,14 +64,7 @@ async fn run(asked: &Verify) -> Result<bool, VerifyError> {
     }
     let artifacts = Artifacts::of_registry(config, &storage).await?;
     let registry = modules::registry(config, &artifacts).map_err(ServeError::from)?;
-    let sandbox = start_with(
-        config,
-        Prepared::new(limits, false).map_err(ServeError::from)?,
-        Arc::clone(&storage),
-        (registry, Vec::new()),
-        None,
-    )
-    .await?;
+    let sandbox = start_with(config, limits, Arc::clone(&storage), (registry, Vec::new())).await?;
     let heard = Arc::<Heard>::default();
     let watching = (!asked.quiet).then(|| tokio::spawn(Arc::clone(&screen).watch(Arc::clone(&heard))));
     let found = |damage: &Damage| {
