@@ -15,7 +15,7 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{ServerConfig, server::Acceptor};
 use tokio::{
     io::AsyncWriteExt as _,
@@ -36,6 +36,7 @@ use super::{
     shutdown::{Phase, Shutdown},
     slots::{Share, Slots},
     socket::Socket,
+    streams::{Apart, Multiplexed, Streams},
     turns::Turns,
     wire::Wire,
 };
@@ -328,9 +329,10 @@ async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
         // Before the first poll: from here on it is under way.
         let active = peer.pulse.request();
         let (shared, peer) = (for_requests.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(shared.pipeline.serve(&peer, active, request).await) }
+        Apart::new(async move { shared.pipeline.serve(&peer, active, request).await })
     });
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let streams = Streams::default();
+    let connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
         .initial_stream_window_size(limits.h2_stream_window)
@@ -341,8 +343,10 @@ async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
         .max_local_error_reset_streams(limits.h2_local_resets)
         .keep_alive_interval(limits.h2_ping)
         .serve_connection(TokioIo::new(wire), service);
+    let multiplexed = pin!(Multiplexed::new(connection, streams));
+    let finish = |multiplexed: Pin<&mut Multiplexed<_>>| http2::Connection::graceful_shutdown(multiplexed.connection());
     let flush = |cx: &mut Context<'_>| output.flush(cx);
-    let ended = drive(pin!(connection), http2::Connection::graceful_shutdown, flush, &pulse, &shared, &shutdown).await;
+    let ended = drive(multiplexed, finish, flush, &pulse, &shared, &shutdown).await;
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "connection ended");
     }

@@ -37,6 +37,7 @@ mod rewrite;
 mod shutdown;
 mod slots;
 mod socket;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod turns;
