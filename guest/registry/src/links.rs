@@ -91,15 +91,26 @@ pub fn parse(link: &[u8]) -> Option<Digest> {
     Digest::parse(str::from_utf8(link).unwrap_or_default().trim_ascii()).ok()
 }
 
-fn follow(storage: &(impl Storage + ?Sized), link: &str, digest: &Digest) -> Result<Option<Found>, Failure> {
-    let Some(stored) = read(storage, link)? else {
-        return Ok(None);
-    };
+/// The digest under which a manifest of a repository is stored, for who reads
+/// its bytes: whether they are there is not looked at.
+pub fn stored_revision(
+    storage: &(impl Storage + ?Sized),
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Digest>, Failure> {
+    stored(storage, &layout::revision_link(name, digest), digest)
+}
+
+fn stored(storage: &(impl Storage + ?Sized), link: &str, digest: &Digest) -> Result<Option<Digest>, Failure> {
     // Of another algorithm it is another name of the same bytes. Of the same
     // one it is damage: these bytes are not what was asked for.
-    if stored != *digest && stored.algorithm() == digest.algorithm() {
+    Ok(read(storage, link)?.filter(|stored| stored == digest || stored.algorithm() != digest.algorithm()))
+}
+
+fn follow(storage: &(impl Storage + ?Sized), link: &str, digest: &Digest) -> Result<Option<Found>, Failure> {
+    let Some(stored) = stored(storage, link, digest)? else {
         return Ok(None);
-    }
+    };
     let key = layout::data(&stored);
     match storage.stat(&key) {
         Ok(data) if data.kind == Kind::Object && (data.size > 0 || stored.is_of_nothing()) => {

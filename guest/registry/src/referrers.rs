@@ -188,7 +188,7 @@ fn derived(
     found: &links::Found,
     digest: &Digest,
 ) -> Result<Option<Referrer>, Failure> {
-    let bytes = match manifests::read(storage, found, digest) {
+    let bytes = match manifests::read(storage, &found.stored, digest) {
         Ok(Some(bytes)) => bytes,
         Ok(None) | Err(Failure::TooLarge(_)) => return Ok(None),
         Err(failure) => return Err(failure),
@@ -255,10 +255,10 @@ fn tagged_list(
     let Some(digest) = links::tagged(storage, name, &tag)? else {
         return Ok(None);
     };
-    let Some(found) = links::revision(storage, name, &digest)? else {
+    let Some(stored) = links::stored_revision(storage, name, &digest)? else {
         return Ok(None);
     };
-    match manifests::read(storage, &found, &digest) {
+    match manifests::read(storage, &stored, &digest) {
         Err(Failure::TooLarge(_)) => Ok(None),
         done => done,
     }

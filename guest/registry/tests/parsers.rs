@@ -137,6 +137,23 @@ proptest! {
     }
 
     #[test]
+    fn depth_is_what_it_is_byte_by_byte(bytes in prop::collection::vec(prop::sample::select(br#"[[[[[{{{{{]}""\a"#.as_slice()), 0..400)) {
+        let (mut depth, mut most, mut quoted, mut escaped) = (0_u32, 0, false, false);
+        for byte in &bytes {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b'{' | b'[' if !quoted => depth += 1,
+                b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            most = most.max(depth);
+        }
+        prop_assert_eq!(too_deep(&bytes), most > 64);
+    }
+
+    #[test]
     fn a_name_that_parses_is_safe_in_a_key(name in "[a-zA-Z0-9._/-]{0,30}") {
         // The same rule once more, as the specification writes it.
         let component = |text: &str| {

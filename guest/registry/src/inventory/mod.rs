@@ -129,7 +129,7 @@ pub fn manifest(
     if found.size > MANIFEST {
         return Err(Failure::TooLarge(found.size));
     }
-    let content = manifests::read(storage, &found, &digest)?.ok_or(Failure::NotFound)?;
+    let content = manifests::read(storage, &found.stored, &digest)?.ok_or(Failure::NotFound)?;
     let media_type = media_type(&content).unwrap_or_else(|| "application/octet-stream".to_owned());
     Ok(Stored { digest, media_type, content })
 }

@@ -23,7 +23,7 @@ use crate::{
     error::{Code, Error},
     etag,
     host::{Concern, Failure, Happening, KnownManifest, Storage},
-    links::{self, Found},
+    layout, links,
     name::{InvalidReference, Reference, RepositoryName},
     permits::Pull,
     response::Response,
@@ -45,8 +45,8 @@ pub fn pull(permit: &Pull<'_>, reference: &Reference) -> Result<Response, Error>
         }
     };
     let gone = || unknown(name).detail("digest", digest.as_str());
-    let found = links::revision(host, name, &digest)?.ok_or_else(gone)?;
-    let bytes = read(host, &found, &digest)?.ok_or_else(gone)?;
+    let stored = links::stored_revision(host, name, &digest)?.ok_or_else(gone)?;
+    let bytes = read(host, &stored, &digest)?.ok_or_else(gone)?;
     let media_type = media_type(&bytes).unwrap_or_else(|| "application/octet-stream".to_owned());
     let admitted = Admitted::ask_if_wanted(host, name, Concern::Pull, || {
         Happening::Pull(Box::new(known(&digest, &media_type, reference, &bytes)))
@@ -93,13 +93,13 @@ fn known(digest: &Digest, media_type: &str, reference: &Reference, bytes: &[u8])
 
 /// The bytes of a manifest, unless they are gone, or are not what another
 /// name of them says.
-pub fn read(storage: &(impl Storage + ?Sized), found: &Found, digest: &Digest) -> Result<Option<Vec<u8>>, Failure> {
-    let bytes = match storage.read(&found.key, SERVED) {
+pub fn read(storage: &(impl Storage + ?Sized), stored: &Digest, digest: &Digest) -> Result<Option<Vec<u8>>, Failure> {
+    let bytes = match storage.read(&layout::data(stored), SERVED) {
         Ok(bytes) => bytes,
         Err(Failure::NotFound | Failure::WrongKind) => return Ok(None),
         Err(failure) => return Err(failure),
     };
-    let right = found.stored == *digest || Digest::of(digest.algorithm(), &bytes) == *digest;
+    let right = stored == digest || Digest::of(digest.algorithm(), &bytes) == *digest;
     Ok((right && !bytes.is_empty()).then_some(bytes))
 }
 

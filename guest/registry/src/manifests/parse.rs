@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
+use memchr::memchr2;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, SeqAccess, Visitor},
@@ -28,14 +29,13 @@ const ANNOTATIONS: usize = 64 * 1024;
 /// Whether JSON is nested too deeply to be read. It need not be JSON.
 #[must_use]
 pub fn too_deep(bytes: &[u8]) -> bool {
-    let (mut depth, mut quoted, mut escaped) = (0_u32, false, false);
-    for byte in bytes {
+    let (mut depth, mut rest) = (0_u32, bytes);
+    while let [byte, after @ ..] = rest {
+        rest = after;
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => depth = depth.saturating_add(1),
-            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            b'"' => rest = behind_string(after),
+            b'{' | b'[' => depth = depth.saturating_add(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth > DEPTH {
@@ -43,6 +43,19 @@ pub fn too_deep(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// What follows a string whose first quote is behind: a manifest is little
+/// else than strings, so they are not looked at byte by byte.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let escapes = rest.get(at) == Some(&b'\\');
+        rest = rest.get(at + 1 + usize::from(escapes)..).unwrap_or_default();
+        if !escapes {
+            return rest;
+        }
+    }
+    &[]
 }
 
 /// What this registry needs to know of a manifest of any kind.

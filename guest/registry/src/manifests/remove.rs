@@ -134,10 +134,10 @@ fn subject(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Option<Digest>, Failure> {
-    let Some(found) = links::revision(storage, name, digest)? else {
+    let Some(stored) = links::stored_revision(storage, name, digest)? else {
         return Ok(None);
     };
-    let bytes = match read(storage, &found, digest) {
+    let bytes = match read(storage, &stored, digest) {
         Ok(Some(bytes)) => bytes,
         Ok(None) | Err(Failure::TooLarge(_)) => return Ok(None),
         Err(failure) => return Err(failure),
