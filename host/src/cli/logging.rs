@@ -22,14 +22,31 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use super::gathered::Gathered;
 use crate::config::{Level, Log, LogFormat};
+
+/// The target of lines that tell of a request.
+const ACCESS: &str = "access";
 
 /// Characters of one value.
 const LONGEST: usize = 4096;
 
+/// Lines of requests that wait to be written.
+static REQUESTS: Gathered = Gathered::new();
+
+/// What a thread that answers requests calls before it waits for more.
+pub fn thread_waits() {
+    REQUESTS.thread_waits(std::io::stderr());
+}
+
+/// Writes the lines that wait for a thread that is no more.
+pub fn write_all() {
+    REQUESTS.write(std::io::stderr());
+}
+
 /// Sets up the log of the whole process, once; a second call does nothing.
 pub fn init(log: &Log) {
-    let lines = Lines::new(log, std::io::stderr);
+    let lines = Lines { gathered: Some(&REQUESTS), ..Lines::new(log, std::io::stderr) };
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(log))).try_init();
 }
 
@@ -46,7 +63,7 @@ pub fn filter(log: &Log) -> Targets {
         ["h2", "hyper", "hyper_util", "rustls", "wasmtime", "cranelift", "mio", "tokio"]
             .map(|library| (library, theirs)),
     );
-    if log.access { targets } else { targets.with_target("access", LevelFilter::OFF) }
+    if log.access { targets } else { targets.with_target(ACCESS, LevelFilter::OFF) }
 }
 
 /// Writes events as lines. Every request is one, so a line is put together in
@@ -56,6 +73,8 @@ pub struct Lines<W> {
     /// What the configuration adds to each: names, and how they are written.
     fields: Vec<(String, String)>,
     out: W,
+    /// Where lines go first, if anywhere.
+    gathered: Option<&'static Gathered>,
 }
 
 impl<W> Lines<W> {
@@ -67,7 +86,7 @@ impl<W> Lines<W> {
             put_text(&mut written, log.format, value);
             (name.clone(), written)
         };
-        Self { format: log.format, fields: log.fields.iter().map(written).collect(), out }
+        Self { format: log.format, fields: log.fields.iter().map(written).collect(), out, gathered: None }
     }
 }
 
@@ -218,6 +237,10 @@ where
             let known = event.metadata().fields();
             for (_, written) in self.fields.iter().filter(|(name, _)| known.field(name).is_none()) {
                 line.rest.push_str(written);
+            }
+            if let Some(gathered) = self.gathered {
+                let request = event.metadata().target() == ACCESS;
+                return gathered.put(line.end(), request, self.out.make_writer());
             }
             // One call a line, so that lines stay whole. A log that cannot be
             // written to stops nothing.

@@ -6,6 +6,7 @@ mod ambient;
 mod args;
 mod banner;
 mod collect;
+mod gathered;
 mod guest;
 mod htpasswd;
 pub mod logging;

@@ -41,7 +41,7 @@ use tokio::{
 
 use crate::{
     acme::CacheError,
-    cli::Plan,
+    cli::{Plan, logging},
     config::{Config, Listen},
     metrics::Metrics,
     remember,
@@ -150,6 +150,7 @@ pub fn run(plan: &Plan) -> Result<(), ServeError> {
     let outcome = runtime.block_on(serve(plan, &config, prepared, inherited));
     // What is still in a blocking job (a sync of a slow disk) may end.
     runtime.shutdown_timeout(Duration::from_secs(2));
+    logging::write_all();
     outcome
 }
 
@@ -161,6 +162,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
         // do policies that wait for files by WASI.
         .max_blocking_threads(512)
         .thread_keep_alive(Duration::from_secs(10))
+        .on_thread_park(logging::thread_waits)
         .build()
         .map_err(ServeError::Runtime)
 }
