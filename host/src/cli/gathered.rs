@@ -37,11 +37,6 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Gathered {
-    /// None wait.
-    pub const fn new() -> Self {
-        Self { any: AtomicBool::new(false), lines: Mutex::new(Vec::new()), writing: Mutex::new(()) }
-    }
-
     /// A line, which waits where `wait` and where this thread will say when it
     /// does.
     pub fn put(&self, line: &[u8], wait: bool, out: impl Write) {
@@ -90,7 +85,7 @@ mod tests {
 
     #[test]
     fn lines_wait_for_a_thread_that_says_when_it_waits() {
-        let (lines, mut out) = (Gathered::new(), Vec::new());
+        let (lines, mut out) = (Gathered::default(), Vec::new());
         lines.put(b"1\n", true, &mut out);
         assert_eq!(out, b"1\n");
         lines.thread_waits(&mut out);
@@ -106,7 +101,7 @@ mod tests {
 
     #[test]
     fn many_lines_do_not_wait() {
-        let (lines, mut out) = (Gathered::new(), Vec::new());
+        let (lines, mut out) = (Gathered::default(), Vec::new());
         lines.thread_waits(&mut out);
         let line = [b'x'; 1000];
         for _ in 0..MANY / line.len() {

@@ -7,7 +7,7 @@
 use std::{
     cell::RefCell,
     fmt::{self, Write as _},
-    io::Write as _,
+    sync::{Arc, LazyLock},
 };
 
 use tracing::{
@@ -32,7 +32,7 @@ const ACCESS: &str = "access";
 const LONGEST: usize = 4096;
 
 /// Lines of requests that wait to be written.
-static REQUESTS: Gathered = Gathered::new();
+static REQUESTS: LazyLock<Arc<Gathered>> = LazyLock::new(Arc::default);
 
 /// What a thread that answers requests calls before it waits for more.
 pub fn thread_waits() {
@@ -46,7 +46,7 @@ pub fn write_all() {
 
 /// Sets up the log of the whole process, once; a second call does nothing.
 pub fn init(log: &Log) {
-    let lines = Lines { gathered: Some(&REQUESTS), ..Lines::new(log, std::io::stderr) };
+    let lines = Lines { gathered: Arc::clone(&REQUESTS), ..Lines::new(log, std::io::stderr) };
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(log))).try_init();
 }
 
@@ -73,8 +73,8 @@ pub struct Lines<W> {
     /// What the configuration adds to each: names, and how they are written.
     fields: Vec<(String, String)>,
     out: W,
-    /// Where lines go first, if anywhere.
-    gathered: Option<&'static Gathered>,
+    /// Where lines go first.
+    gathered: Arc<Gathered>,
 }
 
 impl<W> Lines<W> {
@@ -86,7 +86,8 @@ impl<W> Lines<W> {
             put_text(&mut written, log.format, value);
             (name.clone(), written)
         };
-        Self { format: log.format, fields: log.fields.iter().map(written).collect(), out, gathered: None }
+        let fields = log.fields.iter().map(written).collect();
+        Self { format: log.format, fields, out, gathered: Arc::default() }
     }
 }
 
@@ -238,13 +239,8 @@ where
             for (_, written) in self.fields.iter().filter(|(name, _)| known.field(name).is_none()) {
                 line.rest.push_str(written);
             }
-            if let Some(gathered) = self.gathered {
-                let request = event.metadata().target() == ACCESS;
-                return gathered.put(line.end(), request, self.out.make_writer());
-            }
-            // One call a line, so that lines stay whole. A log that cannot be
-            // written to stops nothing.
-            let _ = self.out.make_writer().write_all(line.end());
+            let request = event.metadata().target() == ACCESS;
+            self.gathered.put(line.end(), request, self.out.make_writer());
         });
     }
 }
