@@ -6,7 +6,7 @@ use std::{fmt::Write as _, fs, path::Path, thread};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use skerry_tests::{Client, Options, Registry, binary, push, raw::Raw};
 
-use crate::guest::{served, start_with};
+use crate::guest::{failed, served, start_with};
 
 /// A request whose body is waited for. It comes from this address, as a proxy
 /// says.
@@ -52,6 +52,30 @@ fn no_address_takes_all_the_room() {
     for _ in 0..4 {
         assert_eq!(put("2001:db8::3").text(), "4 bytes");
     }
+}
+
+/// The pool has slots for 128 that wait for a body. Whoever comes after them is
+/// beside it, served as well and bounded as well.
+#[test]
+fn more_wait_than_there_are_slots_for() {
+    let sandbox = "  time: 300ms\n  parked: 132\n  parked_per_address: 132\n";
+    let mut registry = start_with(sandbox, options());
+    let client = registry.client();
+    let mut held: Vec<_> = (0..132).map(|_| waiting(&registry, "PUT", "/wait", "203.0.113.1", None)).collect();
+    let put = |path: &str| client.request("PUT", path).body("four").send();
+    let refused = put("/wait");
+    assert_eq!((refused.status, refused.text().as_str()), (400, "Failure::Busy"));
+    served(&client);
+    assert_eq!(put("/well").text(), "well");
+    assert_eq!(put("/loop").status, 500);
+    let cause = failed(&mut registry, "/loop");
+    assert!(cause.starts_with("guard time"), "{cause}");
+    for raw in &mut held {
+        raw.send("four").unwrap();
+        assert!(raw.head().starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(put("/wait").text(), "4 bytes");
+    registry.stop();
 }
 
 /// The built-in module with these policies, of which those of the tests know

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::process::{Resource, getrlimit};
-use wasmtime::{Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
 use super::{code, compile, limits::Limits};
 
@@ -35,7 +35,7 @@ const GUARD: u64 = 64 << 10;
 ///
 /// Returns the number of slots too.
 pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
-    let places = [limits.instances, limits.parked, limits.asking, 8].into_iter().fold(0, u32::saturating_add);
+    let places = [limits.instances, limits.near(), limits.asking, 8].into_iter().fold(0, u32::saturating_add);
     let wanted = places.max(16).saturating_add(more);
     let mut slots = wanted.min(room());
     if slots < wanted {
@@ -44,13 +44,7 @@ pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
         );
     }
     loop {
-        let mut settings = compile::settings(None)?;
-        code::in_place(&mut settings);
-        // Equal inputs give equal answers: what is remembered rests on it. The
-        // build script sets it too; a host with no compiler has no such setting.
-        #[cfg(feature = "compiler")]
-        settings.cranelift_nan_canonicalization(true);
-        match Engine::new(settings.allocation_strategy(pool(slots, slots < wanted))) {
+        match Engine::new(settings()?.allocation_strategy(pool(slots, slots < wanted))) {
             Ok(engine) => return Ok((engine, slots)),
             Err(cause) if slots > FEWEST => {
                 let fewer = (slots / 2).max(FEWEST);
@@ -62,18 +56,30 @@ pub fn build(limits: &Limits, more: u32) -> Result<(Engine, u32)> {
     }
 }
 
+/// An engine with no pool, where each instance has memory of its own: it takes
+/// longer to begin one, and nothing to have room for it.
+pub fn unpooled() -> Result<Engine> {
+    Engine::new(&settings()?)
+}
+
 /// An engine that counts instructions, for one instance at a time.
 pub fn counting() -> Result<Engine> {
+    Engine::new(settings()?.consume_fuel(true))
+}
+
+fn settings() -> Result<Config> {
     let mut settings = compile::settings(None)?;
     code::in_place(&mut settings);
+    // Equal inputs give equal answers: what is remembered rests on it. The
+    // build script sets it too; a host with no compiler has no such setting.
     #[cfg(feature = "compiler")]
     settings.cranelift_nan_canonicalization(true);
-    Engine::new(settings.consume_fuel(true))
+    Ok(settings)
 }
 
 /// As many memories as leave the rest of the process the space that it needs,
 /// where the operator bounded it.
-fn room() -> u32 {
+pub fn room() -> u32 {
     let Some(bytes) = getrlimit(Resource::As).current else { return u32::MAX };
     u32::try_from(bytes / 8 * 5 / compile::MEMORY_RESERVATION.saturating_add(GUARD)).unwrap_or(u32::MAX).max(FEWEST)
 }
@@ -106,21 +112,22 @@ fn pool(slots: u32, scarce: bool) -> InstanceAllocationStrategy {
 
 /// Advances the engine's epoch while guests run, from a thread of its own, so
 /// that guests which keep every worker busy are still interrupted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Ticker {
     shared: Arc<Shared>,
     thread: thread::Thread,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
+    /// Beside the first.
+    another: OnceLock<EngineWeak>,
     running: AtomicUsize,
     parked: AtomicBool,
     ticks: AtomicU64,
 }
 
 /// Keeps the ticker going while it lives.
-#[derive(Debug)]
 pub struct Running(Arc<Shared>);
 
 impl Ticker {
@@ -132,6 +139,11 @@ impl Ticker {
             move || tick(&engine, &shared)
         })?;
         Ok(Self { shared, thread: handle.thread().clone() })
+    }
+
+    /// Has it advance one more engine, at the most, beside the first.
+    pub fn advance_too(&self, engine: &Engine) {
+        let _ = self.shared.another.set(engine.weak());
     }
 
     /// Says that a guest runs from now on.
@@ -172,6 +184,9 @@ fn tick(engine: &EngineWeak, shared: &Shared) {
         let Some(engine) = engine.upgrade() else { return };
         shared.ticks.fetch_add(1, Ordering::Relaxed);
         engine.increment_epoch();
+        if let Some(another) = shared.another.get().and_then(EngineWeak::upgrade) {
+            another.increment_epoch();
+        }
         idle = match shared.running.load(Ordering::SeqCst) {
             0 => idle.saturating_add(TICK),
             _ => Duration::ZERO,

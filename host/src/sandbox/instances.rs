@@ -1,6 +1,9 @@
 //! Who may run: permits for instances, a bounded queue before them, and room
 //! beside them for those that wait for a body or for a policy.
 //!
+//! The pool has slots for all that run or wait for a policy, and for some of
+//! those that wait for a body; the rest of these is in the annex.
+//!
 //! Nobody waits here for what waits for it. One that waits for a body gives
 //! its permit to run back, or slow uploads stop all pulls. One that waits for
 //! a policy has room of its own, or those uploads stop whatever needs a
@@ -29,6 +32,9 @@ pub struct Instances {
     most: usize,
     /// For those that wait for a body.
     bodies: Room,
+    /// Slots of the pool that they may keep meanwhile, where they are not as
+    /// many as may wait.
+    near: Option<Arc<Semaphore>>,
     /// For those that wait for a policy.
     answers: Room,
     /// Those that may keep their permit to run while they wait for a policy,
@@ -38,6 +44,17 @@ pub struct Instances {
     queued: AtomicUsize,
     queue: usize,
     patience: Duration,
+}
+
+/// Where an instance is.
+#[derive(Debug)]
+pub enum Slot {
+    /// In a slot of the pool, for as long as it runs.
+    Lent,
+    /// In one that it may keep while it waits for a body.
+    Kept(Option<OwnedSemaphorePermit>),
+    /// In the annex.
+    Apart,
 }
 
 /// How one waits for a policy.
@@ -54,15 +71,18 @@ impl Instances {
         // Some are for work in the background, and for those that end.
         let spare = (slots / 8).clamp(1, 8);
         let rest = slots.saturating_sub(spare);
-        let scarce = rest < limits.instances.saturating_add(limits.parked).saturating_add(limits.asking);
+        let scarce = rest < limits.instances.saturating_add(limits.near()).saturating_add(limits.asking);
         let running = limits.instances.clamp(1, if scarce { rest / 2 } else { rest }.max(1));
         let rest = rest.saturating_sub(running);
         let asking = limits.asking.min(if scarce { rest / 4 } else { rest });
-        let parked = limits.parked.min(rest.saturating_sub(asking));
+        let pooled = limits.near().min(rest.saturating_sub(asking));
+        // Where address space is scarce, there is none for an annex either.
+        let parked = if scarce { pooled } else { limits.parked };
         let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(0)));
         Self {
             running: permits(running),
             most: usize::try_from(running).unwrap_or(usize::MAX),
+            near: (pooled < parked).then(|| permits(pooled)),
             bodies: Room::new(parked, limits.parked, limits.parked_per_address, limits.parked_per_principal),
             answers: Room::new(asking, limits.asking, limits.asking_per_address, u32::MAX),
             // On a small machine all of them, as to wait is better than to fail.
@@ -95,8 +115,23 @@ impl Instances {
         self.free() >= self.most.div_ceil(2)
     }
 
+    /// Where an instance is to begin; `sent` says that its request has a body,
+    /// for which it may wait.
+    pub fn slot(&self, sent: bool) -> Slot {
+        match &self.near {
+            None => Slot::Kept(None),
+            Some(near) if sent => {
+                Arc::clone(near).try_acquire_owned().map_or(Slot::Apart, |kept| Slot::Kept(Some(kept)))
+            }
+            Some(_) => Slot::Lent,
+        }
+    }
+
     /// Room to wait for a client's body, without a permit to run.
-    pub fn park(&self, client: Option<&Client>) -> Option<Place> {
+    pub fn park(&self, client: Option<&Client>, slot: &mut Slot) -> Option<Place> {
+        if let (Slot::Lent, Some(near)) = (&*slot, &self.near) {
+            *slot = Slot::Kept(Some(self.refusing(Arc::clone(near).try_acquire_owned().ok())?));
+        }
         self.refusing(self.bodies.take(client).ok())
     }
 
@@ -166,19 +201,44 @@ mod tests {
     #[test]
     fn permits_fit_into_the_slots() {
         for (instances, parked, asking, slots, expected) in [
-            (64, 1024, 256, 1352, (64, 1024, 256)),
-            (1, 3, 2, 16, (1, 3, 2)),
+            // Most of those that wait for a body need none of them.
+            (64, 1024, 256, 456, (64, 1024, 256, Some(128))),
+            (64, 128, 256, 456, (64, 128, 256, None)),
+            (1, 3, 2, 16, (1, 3, 2, None)),
             // Where address space is scarce, half of them may wait.
-            (64, 1024, 256, 16, (7, 6, 1)),
-            (64, 1024, 256, 9, (4, 3, 1)),
-            (64, 1024, 256, 4, (1, 2, 0)),
-            (1, 1024, 256, 16, (1, 10, 3)),
+            (64, 1024, 256, 455, (64, 128, 95, None)),
+            (64, 1024, 256, 16, (7, 6, 1, None)),
+            (64, 1024, 256, 9, (4, 3, 1, None)),
+            (64, 1024, 256, 4, (1, 2, 0, None)),
+            (1, 1024, 256, 16, (1, 10, 3, None)),
         ] {
             let limits = Limits { instances, parked, asking, ..Limits::default() };
             let permits = Instances::new(&limits, slots);
-            let found = (permits.free(), permits.bodies.size().0, permits.answers.size().0);
+            let near = permits.near.as_ref().map(|near| near.available_permits());
+            let found = (permits.free(), permits.bodies.size().0, permits.answers.size().0, near);
             assert_eq!(found, expected, "{slots} slots");
         }
+    }
+
+    #[test]
+    fn whoever_waits_has_a_slot_or_is_apart() {
+        let permits = Instances::new(&Limits { parked: 130, ..Limits::default() }, 1000);
+        let mut near: Vec<_> = (0..127).map(|_| permits.slot(true)).collect();
+        assert!(near.iter().all(|slot| matches!(slot, Slot::Kept(Some(_)))));
+        // One that runs, and waits after all, has the last.
+        let mut late = [permits.slot(false), permits.slot(false)];
+        assert!(late.iter().all(|slot| matches!(slot, Slot::Lent)));
+        let waiting = permits.park(None, &mut late[0]).unwrap();
+        assert!(matches!(late[0], Slot::Kept(Some(_))));
+        // There is room to wait, but no slot to wait in.
+        assert!(permits.park(None, &mut late[1]).is_none());
+        assert_eq!((permits.parked().0, permits.crowded()), (1, 1));
+        let mut apart = permits.slot(true);
+        assert!(matches!(apart, Slot::Apart));
+        assert!(permits.park(None, &mut apart).is_some());
+        near.pop();
+        assert!(permits.park(None, &mut late[1]).is_some());
+        drop(waiting);
     }
 
     fn client(address: &str) -> Client {
@@ -190,8 +250,9 @@ mod tests {
         let limits = Limits { instances: 4, parked: 2, asking: 2, asking_per_address: 1, ..Limits::default() };
         let permits = Instances::new(&limits, 16);
         let [one, two, three] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(client);
-        let bodies = [permits.park(Some(&one)).unwrap(), permits.park(Some(&one)).unwrap()];
-        assert!(permits.park(Some(&two)).is_none());
+        let park = |client| permits.park(Some(client), &mut permits.slot(true));
+        let bodies = [park(&one).unwrap(), park(&one).unwrap()];
+        assert!(park(&two).is_none());
         let beside = permits.ask(Some(&one)).unwrap();
         assert!(matches!(beside, Asking::Beside(_)));
         assert!(permits.ask(Some(&one)).is_none());

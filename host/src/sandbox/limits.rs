@@ -48,6 +48,18 @@ pub struct Limits {
     pub idle: Duration,
 }
 
+/// Instances that may wait for a body in slots of the pool, at the most: each
+/// slot takes time to make, at every start, and few registries have need of so
+/// many.
+const NEAR: u32 = 128;
+
+impl Limits {
+    /// Of those that may wait for a body, as many as the pool has slots for.
+    pub fn near(&self) -> u32 {
+        self.parked.min(NEAR)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

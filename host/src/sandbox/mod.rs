@@ -6,6 +6,7 @@
 //! `imports/`, what it answers through `answer.rs`; both trust it as little as
 //! a client. Nothing of an instance outlives its request.
 
+mod annex;
 mod answer;
 mod bindings;
 mod code;
@@ -54,11 +55,12 @@ use wasmtime::{
 };
 
 use self::{
+    annex::{Annex, Annexed},
     answer::{Checked, Content},
     ending::describe,
     engine::Ticker,
     facts::Teller,
-    instances::Instances,
+    instances::{Instances, Slot},
     module::Module,
     policy::{Common, Policies, Session},
     preopen::Threads,
@@ -95,6 +97,7 @@ pub struct Shared {
     limits: Limits,
     settings: Settings,
     instances: Instances,
+    annex: Annex,
     ticker: Ticker,
     /// What the registry module may use by WASI, and the threads that it then
     /// runs on.
@@ -212,6 +215,18 @@ impl Prepared {
             limits.asking = limits.asking.min(FEW_POLICY_SLOTS);
         }
         let (engine, slots) = engine::build(&limits, more.saturating_add(FACT_SLOTS)).map_err(StartError::Engine)?;
+        // Each that is beside the pool takes as much as one of its slots.
+        let beside = engine::room().saturating_sub(slots);
+        let most = beside.max(limits.near());
+        if limits.parked > most {
+            if beside > 0 {
+                tracing::warn!(
+                    "this process may not have much address space (ulimit -v): sandbox.parked is {most}, and not {}",
+                    limits.parked
+                );
+            }
+            limits.parked = most;
+        }
         let (policy_slots, fact_slots) = (more.min(slots / 4), FACT_SLOTS.min(slots / 8));
         let slots = slots.saturating_sub(policy_slots).saturating_sub(fact_slots);
         let ticker = Ticker::start(&engine).map_err(StartError::Thread)?;
@@ -253,7 +268,8 @@ impl Sandbox {
         }
         let threads = |preopen| Threads::start(limits.instances).map(|threads| (preopen, threads));
         let files = preopen.map(threads).transpose().map_err(StartError::Thread)?;
-        let shared = Arc::new(Shared { storage, limits, settings, instances, ticker, files, uses: Uses::new(), seed });
+        let (annex, uses) = (Annex::default(), Uses::new());
+        let shared = Arc::new(Shared { storage, limits, settings, instances, annex, ticker, files, uses, seed });
         let module = Arc::new(RwLock::new(Arc::new(load(&engine, &linker, &shared, module, built_in).await?)));
         let teller = Teller::new(engine.clone(), Arc::clone(&shared), Arc::clone(&module), fact_slots);
         let policy_instances = Arc::new(Semaphore::new(usize::try_from(policy_slots).unwrap_or(usize::MAX)));
@@ -501,11 +517,27 @@ async fn run(
 ) -> (Ran, Option<Trail>) {
     let Some(permit) = shared.instances.admit().await else { return (Ran::failed(Failed::Busy), trail) };
     let id = request.facts.request_id;
+    let slot = shared.instances.slot(request.sends());
+    let (engine, linked) = match slot {
+        Slot::Lent | Slot::Kept(_) => (&engine, &module.linked),
+        Slot::Apart => match shared.annex.have(&shared.ticker, &module.linked, &module.annexed).await {
+            Ok(found) => found,
+            Err(cause) => {
+                tracing::error!("no instance can begin beside the pool: {cause:#}");
+                return (Ran::failed(Failed::Busy), trail);
+            }
+        },
+    };
     let mut state = State::new(Arc::clone(&shared), Some(request), Some(permit));
-    state.trail = trail;
-    let mut store = store(&engine, &shared, state);
-    let outcome = match module.pre.instance_pre().instantiate_async(&mut store).await {
-        Ok(instance) => module.handle.call(&instance, &mut store, ()).await,
+    (state.trail, state.slot) = (trail, slot);
+    let mut store = store(engine, &shared, state);
+    let outcome = match linked.pre.instance_pre().instantiate_async(&mut store).await {
+        Ok(instance) => linked.handle.call(&instance, &mut store, ()).await,
+        // It has begun before: what it lacks is memory.
+        Err(cause) if matches!(store.data().slot, Slot::Apart) => {
+            tracing::error!("no instance can begin beside the pool: {cause:#}");
+            return (Ran::failed(Failed::Busy), store.data_mut().trail.take());
+        }
         Err(cause) => Err(cause),
     };
     let state = store.data_mut();
@@ -537,16 +569,16 @@ async fn load(
             (component, module::IN_THIS_PROGRAM.to_owned())
         }
     };
-    let module::Linked { pre, handle, inventory } = module::link(engine, linker, &component, &path)?;
+    let linked = module::link(engine, linker, &component, &path)?;
     // Others may need all slots that there are.
     let busy = || LoadError::Start { path: path.clone(), cause: "every instance is busy".into() };
     let _permit = shared.instances.admit().await.ok_or_else(busy)?;
     let mut answers = std::collections::HashMap::new();
     for kind in HostFailure::ALL {
-        let answer = failure_answer(engine, shared, &pre, kind).await;
+        let answer = failure_answer(engine, shared, &linked.pre, kind).await;
         answers.insert(kind, answer.map_err(|cause| LoadError::Start { path: path.clone(), cause: describe(&cause) })?);
     }
-    Ok(Module { pre, handle, inventory, answers })
+    Ok(Module { linked, annexed: Annexed::default(), answers })
 }
 
 async fn failure_answer(

@@ -22,6 +22,7 @@ use wasmtime::{
 #[cfg(feature = "compiler")]
 use super::compile;
 use super::{
+    annex::Annexed,
     bindings::{InventoryPre, RegistryPre, handler},
     code::{self, Aligned},
     compiler::{Compiler, Purpose},
@@ -45,11 +46,9 @@ include!(concat!(env!("OUT_DIR"), "/policies.rs"));
 
 /// A module that can be instantiated for each request.
 pub struct Module {
-    pub pre: RegistryPre<State>,
-    /// What answers a request.
-    pub handle: Function,
-    /// The same, for what policies ask, where it tells anything.
-    pub inventory: Option<InventoryPre<State>>,
+    pub linked: Linked,
+    /// The same for the annex.
+    pub annexed: Annexed,
     /// What it wants said for each failure of the host.
     pub answers: HashMap<HostFailure, (HeaderMap, Bytes)>,
 }
@@ -217,6 +216,15 @@ fn part_of_this_binary(engine: &Engine, code: &[u8]) -> Result<Component, LoadEr
     component.map_err(|cause| LoadError::Invalid { path: IN_THIS_PROGRAM.into(), cause: format!("{cause:#}") })
 }
 
+/// A component for another engine with the same settings.
+pub fn copy(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
+    // SAFETY: these bytes are code that this process runs already.
+    #[allow(unsafe_code, reason = "where native code of this program is taken over")]
+    unsafe {
+        Component::deserialize(engine, component.serialize()?)
+    }
+}
+
 /// Makes a component of a module's file: by having it compiled, or as it is
 /// where it is compiled and its digest is pinned.
 pub fn component(engine: &Engine, file: &ModuleFile) -> Result<Component, LoadError> {
@@ -320,7 +328,9 @@ const HANDLER: &str = "skerry:registry/handler@0.1.0";
 /// A component with what its world offers.
 pub struct Linked {
     pub pre: RegistryPre<State>,
+    /// What answers a request.
     pub handle: Function,
+    /// The same, for what policies ask, where it tells anything.
     pub inventory: Option<InventoryPre<State>>,
 }
 

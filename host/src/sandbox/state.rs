@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::request::Parts;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -17,7 +17,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use super::{
     Shared,
     imports::Watched,
-    instances::Asking,
+    instances::{Asking, Slot},
     limits::Allowance,
     meter::{Meter, Metered},
     output::GuestOutput,
@@ -56,6 +56,8 @@ pub struct State {
     pub meter: Meter,
     /// Given back while the instance waits for a body.
     pub permit: Option<OwnedSemaphorePermit>,
+    /// Where the instance is.
+    pub slot: Slot,
     /// That it does a step of.
     pub task: Option<Arc<Task>>,
     /// What the answer depends on so far, where that is of interest.
@@ -76,6 +78,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether it has a body.
+    pub fn sends(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.is_end_stream())
+    }
+
     /// Who takes room while it waits, and for the bytes that it sends.
     pub fn client(&self) -> Client {
         Client { address: self.facts.client, principal: self.user() }
@@ -94,6 +101,7 @@ impl State {
             request,
             table,
             permit,
+            slot: Slot::Lent,
             task: None,
             trail: None,
             wasi: None,
@@ -122,7 +130,7 @@ impl State {
     pub async fn parked<T>(&mut self, wait: impl Future<Output = Result<T, Failure>> + Send) -> Result<T, Failure> {
         let shared = Arc::clone(&self.shared);
         let client = self.request.as_ref().map(Request::client);
-        let Some(_waiting) = shared.instances.park(client.as_ref()) else {
+        let Some(_waiting) = shared.instances.park(client.as_ref(), &mut self.slot) else {
             return Err(Failure::Busy);
         };
         drop(self.permit.take());

@@ -232,7 +232,7 @@ impl Sandbox {
         state.task = Some(Arc::clone(run));
         let mut store = store(&self.engine, &self.shared, state);
         let module = self.module();
-        let instance = module.pre.instantiate_async(&mut store).await.map_err(|cause| describe(&cause))?;
+        let instance = module.linked.pre.instantiate_async(&mut store).await.map_err(|cause| describe(&cause))?;
         let handler = instance.skerry_registry_handler();
         let progress = handler.call_tend(&mut store, task, cursor, BUDGET).await;
         store.data().output.log("tend");

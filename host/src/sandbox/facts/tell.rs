@@ -154,7 +154,7 @@ impl Teller {
         let turn = tokio::time::timeout(self.shared.limits.queue_time, self.turns.acquire()).await;
         let Ok(Ok(turn)) = turn else { return Err(Failure::Busy) };
         let module = Arc::clone(&self.module.read().unwrap_or_else(PoisonError::into_inner));
-        let Some(inventory) = &module.inventory else {
+        let Some(inventory) = &module.linked.inventory else {
             return Err(Failure::Other(
                 "the registry module tells nothing: it does not export skerry:registry/inventory@0.1.0".to_owned(),
             ));
