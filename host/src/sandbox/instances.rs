@@ -66,8 +66,9 @@ pub enum Asking {
 }
 
 impl Instances {
-    /// Permits such that all of them fit into `slots` of the pool.
-    pub fn new(limits: &Limits, slots: u32) -> Self {
+    /// Permits such that all of them fit into `slots` of the pool, and into the
+    /// space for as many `beside` it.
+    pub fn new(limits: &Limits, slots: u32, beside: u32) -> Self {
         // Some are for work in the background, and for those that end.
         let spare = (slots / 8).clamp(1, 8);
         let rest = slots.saturating_sub(spare);
@@ -77,7 +78,7 @@ impl Instances {
         let asking = limits.asking.min(if scarce { rest / 4 } else { rest });
         let pooled = limits.near().min(rest.saturating_sub(asking));
         // Where address space is scarce, there is none for an annex either.
-        let parked = if scarce { pooled } else { limits.parked };
+        let parked = if scarce { pooled } else { limits.parked.min(beside.max(pooled)) };
         let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(0)));
         Self {
             running: permits(running),
@@ -200,29 +201,44 @@ mod tests {
 
     #[test]
     fn permits_fit_into_the_slots() {
-        for (instances, parked, asking, slots, expected) in [
+        for (instances, parked, asking, (slots, beside), expected) in [
             // Most of those that wait for a body need none of them.
-            (64, 1024, 256, 456, (64, 1024, 256, Some(128))),
-            (64, 128, 256, 456, (64, 128, 256, None)),
-            (1, 3, 2, 16, (1, 3, 2, None)),
+            (64, 1024, 256, (456, u32::MAX), (64, 1024, 256, Some(128))),
+            (64, 1024, 256, (456, 400), (64, 400, 256, Some(128))),
+            (64, 1024, 256, (456, 0), (64, 128, 256, None)),
+            (64, 128, 256, (456, u32::MAX), (64, 128, 256, None)),
+            (1, 3, 2, (16, u32::MAX), (1, 3, 2, None)),
             // Where address space is scarce, half of them may wait.
-            (64, 1024, 256, 455, (64, 128, 95, None)),
-            (64, 1024, 256, 16, (7, 6, 1, None)),
-            (64, 1024, 256, 9, (4, 3, 1, None)),
-            (64, 1024, 256, 4, (1, 2, 0, None)),
-            (1, 1024, 256, 16, (1, 10, 3, None)),
+            (64, 1024, 256, (455, u32::MAX), (64, 128, 95, None)),
+            (64, 1024, 256, (16, 0), (7, 6, 1, None)),
+            (64, 1024, 256, (9, 0), (4, 3, 1, None)),
+            (64, 1024, 256, (4, 0), (1, 2, 0, None)),
+            (1, 1024, 256, (16, 0), (1, 10, 3, None)),
         ] {
             let limits = Limits { instances, parked, asking, ..Limits::default() };
-            let permits = Instances::new(&limits, slots);
+            let permits = Instances::new(&limits, slots, beside);
             let near = permits.near.as_ref().map(|near| near.available_permits());
             let found = (permits.free(), permits.bodies.size().0, permits.answers.size().0, near);
             assert_eq!(found, expected, "{slots} slots");
         }
     }
 
+    /// Of what there is, and not of what was asked for.
+    #[test]
+    fn no_client_has_all_where_address_space_is_scarce() {
+        let limits = Limits { parked: 1024, parked_per_address: 256, ..Limits::default() };
+        for (slots, beside, most) in [(16, 0, 1), (456, 400, 100)] {
+            let permits = Instances::new(&limits, slots, beside);
+            let one = client("10.0.0.1");
+            let taken: Vec<_> = std::iter::from_fn(|| permits.park(Some(&one), &mut Slot::Apart)).take(1024).collect();
+            assert_eq!(taken.len(), most, "{slots} slots");
+            assert!(permits.park(Some(&client("10.0.0.2")), &mut Slot::Apart).is_some());
+        }
+    }
+
     #[test]
     fn whoever_waits_has_a_slot_or_is_apart() {
-        let permits = Instances::new(&Limits { parked: 130, ..Limits::default() }, 1000);
+        let permits = Instances::new(&Limits { parked: 130, ..Limits::default() }, 1000, u32::MAX);
         let mut near: Vec<_> = (0..127).map(|_| permits.slot(true)).collect();
         assert!(near.iter().all(|slot| matches!(slot, Slot::Kept(Some(_)))));
         // One that runs, and waits after all, has the last.
@@ -248,7 +264,7 @@ mod tests {
     #[test]
     fn bodies_do_not_keep_others_from_asking() {
         let limits = Limits { instances: 4, parked: 2, asking: 2, asking_per_address: 1, ..Limits::default() };
-        let permits = Instances::new(&limits, 16);
+        let permits = Instances::new(&limits, 16, 0);
         let [one, two, three] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(client);
         let park = |client| permits.park(Some(client), &mut permits.slot(true));
         let bodies = [park(&one).unwrap(), park(&one).unwrap()];

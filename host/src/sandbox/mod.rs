@@ -184,6 +184,8 @@ impl Ran {
 enum Failed {
     /// No instance came free.
     Busy,
+    /// None could begin beside the pool.
+    NoRoom(String),
     /// The guest trapped, met a guard or answered what cannot be sent.
     Guest(String),
     /// The storage did, when the answer's bytes were looked for.
@@ -199,6 +201,8 @@ pub struct Prepared {
     limits: Limits,
     /// Slots for instances of the registry module.
     slots: u32,
+    /// Instances that there is space for beside those slots.
+    beside: u32,
     policy_slots: u32,
     fact_slots: u32,
     built_in: Option<Component>,
@@ -218,20 +222,18 @@ impl Prepared {
         // Each that is beside the pool takes as much as one of its slots.
         let beside = engine::room().saturating_sub(slots);
         let most = beside.max(limits.near());
-        if limits.parked > most {
-            if beside > 0 {
-                tracing::warn!(
-                    "this process may not have much address space (ulimit -v): sandbox.parked is {most}, and not {}",
-                    limits.parked
-                );
-            }
-            limits.parked = most;
+        // Where there is none, fewer slots than were wanted are said already.
+        if beside > 0 && limits.parked > most {
+            tracing::warn!(
+                "this process may not have much address space (ulimit -v): sandbox.parked is {most}, and not {}",
+                limits.parked
+            );
         }
         let (policy_slots, fact_slots) = (more.min(slots / 4), FACT_SLOTS.min(slots / 8));
         let slots = slots.saturating_sub(policy_slots).saturating_sub(fact_slots);
         let ticker = Ticker::start(&engine).map_err(StartError::Thread)?;
         let linker = imports::linker(&engine).map_err(StartError::Engine)?;
-        Ok(Self { engine, linker, ticker, limits, slots, policy_slots, fact_slots, built_in: None })
+        Ok(Self { engine, linker, ticker, limits, slots, beside, policy_slots, fact_slots, built_in: None })
     }
 
     /// With the built-in module.
@@ -257,8 +259,8 @@ impl Sandbox {
         policies: Vec<PolicySource>,
         remember: Option<&remember::Options>,
     ) -> Result<Self, StartError> {
-        let Prepared { engine, linker, ticker, limits, slots, policy_slots, fact_slots, built_in } = prepared;
-        let instances = Instances::new(&limits, slots);
+        let Prepared { engine, linker, ticker, limits, slots, beside, policy_slots, fact_slots, built_in } = prepared;
+        let instances = Instances::new(&limits, slots, beside);
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|cause| StartError::Thread(std::io::Error::other(cause)))?;
         let seed = u128::from_ne_bytes(seed);
@@ -485,11 +487,14 @@ impl Handler for Sandbox {
         }
         self.guest_nanos.fetch_add(u64::try_from(guest_time.as_nanos()).unwrap_or(0), Ordering::Relaxed);
         outcome.map_err(|failed| {
-            let counter = if matches!(failed, Failed::Busy) { &self.refused } else { &self.failed };
+            let counter = if matches!(failed, Failed::Busy | Failed::NoRoom(_)) { &self.refused } else { &self.failed };
             counter.fetch_add(1, Ordering::Relaxed);
             let (failure, cause) = match failed {
                 Failed::Busy => {
                     (HostFailure::Unavailable, "every instance is busy, and the queue does not move".into())
+                }
+                Failed::NoRoom(cause) => {
+                    (HostFailure::Unavailable, format!("no instance can begin beside the pool: {cause}"))
                 }
                 Failed::Guest(cause) => (HostFailure::Internal, cause),
                 Failed::Storage(cause) => {
@@ -522,10 +527,7 @@ async fn run(
         Slot::Lent | Slot::Kept(_) => (&engine, &module.linked),
         Slot::Apart => match shared.annex.have(&shared.ticker, &module.linked, &module.annexed).await {
             Ok(found) => found,
-            Err(cause) => {
-                tracing::error!("no instance can begin beside the pool: {cause:#}");
-                return (Ran::failed(Failed::Busy), trail);
-            }
+            Err(cause) => return (Ran::failed(Failed::NoRoom(format!("{cause:#}"))), trail),
         },
     };
     let mut state = State::new(Arc::clone(&shared), Some(request), Some(permit));
@@ -535,8 +537,7 @@ async fn run(
         Ok(instance) => linked.handle.call(&instance, &mut store, ()).await,
         // It has begun before: what it lacks is memory.
         Err(cause) if matches!(store.data().slot, Slot::Apart) => {
-            tracing::error!("no instance can begin beside the pool: {cause:#}");
-            return (Ran::failed(Failed::Busy), store.data_mut().trail.take());
+            return (Ran::failed(Failed::NoRoom(format!("{cause:#}"))), store.data_mut().trail.take());
         }
         Err(cause) => Err(cause),
     };

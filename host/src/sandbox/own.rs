@@ -26,7 +26,7 @@ impl Sandbox {
         let (outcome, _) = self.respond(request).await;
         let answer = outcome.map_err(|failed| match failed {
             Failed::Busy => "every instance is busy".to_owned(),
-            Failed::Guest(cause) => cause,
+            Failed::NoRoom(cause) | Failed::Guest(cause) => cause,
             Failed::Storage(cause) => cause.to_string(),
         })?;
         if answer.response.status() != http::StatusCode::OK {

@@ -138,7 +138,7 @@ pub async fn load(common: &Common, components: &mut Components, source: Source) 
         preopen.check().map_err(closed)?;
     }
     let mask = Mask::new(secrets.iter().map(|(_, secret)| secret.as_str()));
-    let instances = Instances::new(&limits, u32::MAX);
+    let instances = Instances::new(&limits, u32::MAX, u32::MAX);
     let settings = Settings::new(settings);
     let rights = Arc::new(Rights { name: name.clone(), grant, preopen, secrets, settings, limits, mask });
     let (asked, failed) = (AtomicU64::new(0), AtomicU64::new(0));
