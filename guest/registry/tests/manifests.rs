@@ -59,6 +59,20 @@ fn a_pull_gives_what_was_pushed() {
     assert_error(&memory.send("GET", &format!("/v2/a/blobs/{digest}"), &[], b""), 404, &["BLOB_UNKNOWN"]);
 }
 
+/// A volume may hold what no push would bring there: it takes no stack.
+#[test]
+fn media_types_are_read_however_deep_the_rest_is() {
+    let deep = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
+    for (text, expected) in [
+        (format!(r#"{{"layers":{deep},"mediaType":"a/b"}}"#), Some("a/b")),
+        (format!(r#"{{"mediaType":{deep}}}"#), None),
+        (format!(r#"{{"layers":{}"#, &deep[..1 << 20]), None),
+        (deep, None),
+    ] {
+        assert_eq!(skerry_registry::media_type(text.as_bytes()).as_deref(), expected);
+    }
+}
+
 #[test]
 fn media_types_are_read_from_the_manifest() {
     let cases: &[(&str, &str, Option<&str>)] = &[
