@@ -32,12 +32,13 @@ impl Health {
             Some(wrong) => failing.insert(name.to_owned(), wrong.clone()),
             None => failing.remove(name),
         };
+        // Before it is said: who reads that may ask at once.
+        self.sick.store(!failing.is_empty(), Relaxed);
         match (&before, &wrong) {
             (None, Some(wrong)) => tracing::error!(check = name, wrong, "health check fails"),
             (Some(_), None) => tracing::info!(check = name, "health check is well again"),
             _ => {}
         }
-        self.sick.store(!failing.is_empty(), Relaxed);
     }
 
     /// Whether no check fails.
@@ -89,34 +90,41 @@ impl Health {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicU32, Ordering::Relaxed},
-        },
+        sync::{Arc, Mutex},
         time::Duration,
     };
+
+    use tokio::sync::{Semaphore, mpsc};
 
     use super::Health;
 
     #[tokio::test]
     async fn threshold() {
         let health = Health::new();
-        let runs = Arc::new(AtomicU32::new(0));
-        let count = runs.clone();
+        let (begins, mut begun) = mpsc::unbounded_channel();
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = gate.clone();
         // Fails from the second to the fourth time.
-        let task = tokio::spawn(health.clone().watch("disk".into(), Duration::from_millis(50), 3, move || {
-            let n = count.fetch_add(1, Relaxed);
-            async move { if (1..4).contains(&n) { Err(format!("broken {n}")) } else { Ok(()) } }
-        }));
-        let mut seen = Vec::new();
-        for n in 1..=5 {
-            while runs.load(Relaxed) < n {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut runs = 0..;
+        let runs = move || {
+            let (n, begins, gate) = (runs.next().unwrap(), begins.clone(), gate.clone());
+            async move {
+                begins.send(n).unwrap();
+                gate.acquire().await.unwrap().forget();
+                if (1..4).contains(&n) { Err(format!("broken {n}")) } else { Ok(()) }
             }
-            // The result of the run before is in, that of this one follows.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let runs = Mutex::new(runs);
+        let check = move || (runs.lock().unwrap())();
+        let task = tokio::spawn(health.clone().watch("disk".into(), Duration::from_millis(10), 3, check));
+        begun.recv().await.unwrap();
+        let mut seen = Vec::new();
+        for n in 0..5 {
+            opened.add_permits(1);
+            // With the next one's beginning the result of this one is in.
+            assert_eq!(begun.recv().await, Some(n + 1));
             seen.push(health.is_ok());
-            if n == 4 {
+            if n == 3 {
                 assert_eq!(health.failing().get("disk").unwrap(), "broken 3");
             }
         }
