@@ -104,6 +104,7 @@ struct Line {
     /// The other fields.
     rest: String,
     value: Cut,
+    second: Second,
 }
 
 impl Line {
@@ -112,8 +113,11 @@ impl Line {
         self.head.clear();
         self.rest.clear();
         let level = metadata.level();
-        let _ = match format {
-            LogFormat::Text => write!(self.head, "{} {:<5} ", Now, level.as_str()),
+        match format {
+            LogFormat::Text => {
+                self.second.put_now(&mut self.head);
+                let _ = write!(self.head, " {:<5} ", level.as_str());
+            }
             // The names are those of distribution's JSON.
             LogFormat::Json => {
                 let level = match *level {
@@ -122,14 +126,23 @@ impl Line {
                     Gravity::INFO => "info",
                     _ => "debug",
                 };
-                write!(self.head, r#"{{"time":"{Now}","level":"{level}","msg":"#)
+                self.head.push_str(r#"{"time":""#);
+                self.second.put_now(&mut self.head);
+                self.head.push_str(r#"","level":""#);
+                self.head.push_str(level);
+                self.head.push_str(r#"","msg":"#);
             }
-        };
+        }
     }
 
     /// Writes the value that was formatted last.
-    fn put(&mut self, field: &Field) {
-        let text = self.value.text();
+    fn put_value(&mut self, field: &Field) {
+        let value = std::mem::take(&mut self.value);
+        self.put(field, value.text());
+        self.value = value;
+    }
+
+    fn put(&mut self, field: &Field, text: &str) {
         match (field.name(), self.format) {
             ("message", LogFormat::Text) => escape(&mut self.head, text, false),
             ("message", LogFormat::Json) => put_text(&mut self.head, self.format, text),
@@ -158,23 +171,28 @@ impl Line {
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
+        if value.len() <= LONGEST {
+            return self.put(field, value);
+        }
         self.value.clear();
         let _ = self.value.write_str(value);
-        self.put(field);
+        self.put_value(field);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.value.clear();
         let _ = write!(self.value, "{value:?}");
-        self.put(field);
+        self.put_value(field);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.plain(field, value);
+        put_name(&mut self.rest, self.format, field.name());
+        self.rest.push_str(itoa::Buffer::new().format(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.plain(field, value);
+        put_name(&mut self.rest, self.format, field.name());
+        self.rest.push_str(itoa::Buffer::new().format(value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
@@ -245,15 +263,33 @@ where
     }
 }
 
-/// This moment, as it is written.
-struct Now;
+/// The second that was written last, and how: lines of one second are many.
+#[derive(Default)]
+struct Second {
+    at: i64,
+    text: String,
+}
 
-impl fmt::Display for Now {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = time::OffsetDateTime::now_utc();
-        let (date, month) = (at.date(), u8::from(at.month()));
-        write!(f, "{:04}-{month:02}-{:02}T", date.year(), date.day())?;
-        write!(f, "{:02}:{:02}:{:02}.{:03}Z", at.hour(), at.minute(), at.second(), at.millisecond())
+impl Second {
+    /// This moment, to the millisecond.
+    fn put_now(&mut self, out: &mut String) {
+        self.put(time::OffsetDateTime::now_utc(), out);
+    }
+
+    fn put(&mut self, now: time::OffsetDateTime, out: &mut String) {
+        if self.text.is_empty() || self.at != now.unix_timestamp() {
+            self.at = now.unix_timestamp();
+            self.text.clear();
+            let (date, month) = (now.date(), u8::from(now.month()));
+            let _ = write!(self.text, "{:04}-{month:02}-{:02}T", date.year(), date.day());
+            let _ = write!(self.text, "{:02}:{:02}:{:02}.", now.hour(), now.minute(), now.second());
+        }
+        out.push_str(&self.text);
+        let millisecond = now.millisecond();
+        for unit in [100, 10, 1] {
+            out.push(char::from_digit(u32::from(millisecond / unit % 10), 10).unwrap_or('0'));
+        }
+        out.push('Z');
     }
 }
 
@@ -310,7 +346,8 @@ fn put_text(out: &mut String, format: LogFormat, text: &str) {
 
 /// Whether nothing in it needs an escape, as in most: ASCII that prints.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+    // To the end, whatever comes: several bytes are looked at at once.
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\'))
 }
 
 fn escape(out: &mut String, text: &str, quoted: bool) {
@@ -404,6 +441,21 @@ mod tests {
         assert_eq!(
             rest.trim_end(),
             r#"INFO  a\u{1b}[31m\r\nlevel=error \u{9b}x\u{202e}\u{7f}"\ id=r1 peer=10.0.0.1 status=200 path="a\u{1b}[31m\r\nlevel=error \u{9b}x\u{202e}\u{7f}\"\\" empty="" service=registry"#
+        );
+    }
+
+    #[test]
+    fn times() {
+        let (mut second, mut out) = (Second::default(), String::new());
+        for nanoseconds in [0, 7_000_000, 7_999_999, 1_020_000_000, 999_000_000, -1_000_000] {
+            let at = time::OffsetDateTime::from_unix_timestamp_nanos(1_790_000_000_000_000_000 + nanoseconds).unwrap();
+            second.put(at, &mut out);
+            out.push(' ');
+        }
+        assert_eq!(
+            out,
+            "2026-09-21T14:13:20.000Z 2026-09-21T14:13:20.007Z 2026-09-21T14:13:20.007Z 2026-09-21T14:13:21.020Z \
+             2026-09-21T14:13:20.999Z 2026-09-21T14:13:19.999Z "
         );
     }
 

@@ -1,6 +1,6 @@
 //! Text from strangers, made fit for a log.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Bytes that print on one line, with nothing that a terminal obeys: control
 /// bytes, backslashes, quotes and all that is not ASCII become `\xNN`; what is
@@ -13,9 +13,23 @@ pub fn escaped(bytes: &[u8]) -> Escaped<'_> {
 #[derive(Clone, Copy)]
 pub struct Escaped<'a>(&'a [u8]);
 
+impl<'a> Escaped<'a> {
+    /// The text, which nearly always is what it was made of.
+    pub(super) fn text(self) -> Cow<'a, str> {
+        // To the end, whatever comes: several bytes are looked at at once.
+        if self.0.len() <= SHOWN
+            && self.0.iter().fold(true, |all, byte| all & plain(*byte))
+            && let Ok(text) = std::str::from_utf8(self.0)
+        {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(self.to_string())
+    }
+}
+
 /// ASCII that prints and means nothing.
 const fn plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'"')
+    matches!(byte, b' '..=b'~') & !matches!(byte, b'\\' | b'"')
 }
 
 /// Bytes of one field that are shown.
@@ -47,6 +61,11 @@ mod tests {
 
     #[test]
     fn escapes() {
+        for bytes in [b"".as_slice(), b"a b~", b"a\tb", b"\"", b"\\", b"\xff", &[b'x'; 1024], &[b'x'; 1025]] {
+            let text = escaped(bytes).text();
+            assert_eq!(text, escaped(bytes).to_string());
+            assert_eq!(matches!(text, std::borrow::Cow::Borrowed(_)), text.as_bytes() == bytes);
+        }
         assert_eq!(escaped(b"a b\x1b[31m\r\n\"\\\xff").to_string(), r"a b\x1b[31m\x0d\x0a\x22\x5c\xff");
         assert_eq!(escaped(&[b'x'; 2000]).to_string().chars().count(), 1025);
     }

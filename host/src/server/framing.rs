@@ -147,7 +147,8 @@ impl Framing {
     /// A whole line, with its end.
     fn whole(&mut self, line: &[u8]) -> Result<(), Wrong> {
         let line = line.strip_suffix(b"\r\n").ok_or(Wrong::Malformed("a line that ends in LF alone"))?;
-        if line.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
+        // To the end, whatever comes: several bytes are looked at at once.
+        if line.iter().fold(false, |found, byte| found | matches!(byte, 0..=8 | 10..=31 | 127)) {
             return Err(Wrong::Malformed("a control character"));
         }
         match self.state {
@@ -191,7 +192,7 @@ impl Framing {
         let colon = line.iter().position(|byte| *byte == b':').ok_or(Wrong::Malformed("a field without a colon"))?;
         let (name, value) = line.split_at(colon);
         // This is where a folded line, and space before the colon, end too.
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        if name.is_empty() || !is_token(name) {
             return Err(Wrong::Malformed("a field name"));
         }
         let value = value.get(1..).unwrap_or_default().trim_ascii();
@@ -228,7 +229,7 @@ impl Framing {
 fn request_line(line: &[u8]) -> Result<(), Wrong> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
-    if !method.is_some_and(|method| !method.is_empty() && method.iter().all(|byte| is_token(*byte))) {
+    if !method.is_some_and(|method| !method.is_empty() && is_token(method)) {
         return Err(Wrong::Malformed("a method"));
     }
     if !target.is_some_and(|target| target.first().is_some_and(|byte| matches!(byte, b'/' | b'*'))) {
@@ -254,15 +255,19 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
     (number <= 1 << 60).then_some(number)
 }
 
-/// RFC 9110, 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// RFC 9110, 5.6.2, but for its length.
+fn is_token(bytes: &[u8]) -> bool {
+    let of_token = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    };
+    bytes.iter().all(of_token)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::panic)]
-    use super::{Broken, Framing, Wrong};
+    use super::{Broken, Framing, Wrong, is_token};
 
     fn run(bytes: &[u8], step: usize) -> (Framing, Result<(), Broken>) {
         let mut framing = Framing::new(1024, 8);
@@ -272,6 +277,14 @@ mod tests {
             }
         }
         (framing, Ok(()))
+    }
+
+    #[test]
+    fn tokens() {
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            assert_eq!(is_token(&[b'a', byte]), expected, "{byte}");
+        }
     }
 
     #[test]

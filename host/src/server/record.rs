@@ -107,9 +107,9 @@ impl Record {
             request_id = %self.id,
             client = %self.client,
             user = self.user.as_ref().map(|user| tracing::field::display(escaped(user.as_bytes()))),
-            method = %escaped(self.method.as_str().as_bytes()),
-            path = %escaped(self.uri.path().as_bytes()),
-            query = %escaped(self.uri.query().unwrap_or_default().as_bytes()),
+            method = &*escaped(self.method.as_str().as_bytes()).text(),
+            path = &*escaped(self.uri.path().as_bytes()).text(),
+            query = &*escaped(self.uri.query().unwrap_or_default().as_bytes()).text(),
             protocol = ?self.version,
             status = self.status.map_or(0, |status| status.as_u16()),
             received = self.received(),
@@ -117,8 +117,8 @@ impl Record {
             aborted = !self.complete,
             duration_us = micros(took),
             guest_us = micros(self.guest),
-            user_agent = %escaped(self.agent.as_ref().map_or(b"", |agent| agent.as_bytes())),
-            notes = %notes,
+            user_agent = &*escaped(self.agent.as_ref().map_or(b"", |agent| agent.as_bytes())).text(),
+            notes = &*notes,
             "response completed"
         );
     }
