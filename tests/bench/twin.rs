@@ -6,10 +6,11 @@
 //! answered 501.
 
 use std::{
-    pin::pin,
+    pin::{Pin, pin},
     process::ExitCode,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
     time::Duration,
 };
 
@@ -30,8 +31,6 @@ use skerry_registry::{
     host::{self, Change, Event, Expectation, Failure, Intent, Listing, Metadata, Ruling, Verdict},
     response::Content,
 };
-use tokio::{runtime::Handle, task::block_in_place};
-
 type Settings = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The program, with the twin in the sandbox's place.
@@ -118,7 +117,24 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => block_in_place(|| Handle::current().block_on(future)),
+        Poll::Pending => block_on(future.as_mut()),
+    }
+}
+
+/// On a thread that has other connections too, which wait meanwhile.
+fn block_on<T>(mut future: Pin<&mut impl Future<Output = T>>) -> T {
+    struct Sleeper(Thread);
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Sleeper(thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
     }
 }
 

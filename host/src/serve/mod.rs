@@ -46,7 +46,7 @@ use crate::{
     metrics::Metrics,
     remember,
     sandbox::{Limits, ModuleFile, PolicySource, Preopen, Prepared, Sandbox, StartError},
-    server::{self, Admin, Endpoint, Health, Phase, Server, Shutdown, Trigger},
+    server::{self, Admin, Endpoint, EventLoops, Health, Phase, Server, Shutdown, Trigger},
     storage::{self, Directory, Durability, Failure, Storage, Trust},
 };
 
@@ -147,7 +147,9 @@ pub fn run(plan: &Plan) -> Result<(), ServeError> {
     let config = room::fit(plan.config.clone());
     let prepared = prepare(&config)?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(serve(plan, &config, prepared, inherited));
+    let loops = event_loops()?;
+    let outcome = runtime.block_on(serve(plan, &config, prepared, inherited, &loops));
+    loops.shutdown();
     // What is still in a blocking job (a sync of a slow disk) may end.
     runtime.shutdown_timeout(Duration::from_secs(2));
     logging::write_all();
@@ -165,6 +167,10 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
         .on_thread_park(logging::thread_waits)
         .build()
         .map_err(ServeError::Runtime)
+}
+
+fn event_loops() -> Result<EventLoops, ServeError> {
+    EventLoops::start(room::event_loops(), logging::thread_waits).map_err(ServeError::Runtime)
 }
 
 /// What the sandbox stands on, as a thread makes it: beside all else that a
@@ -186,6 +192,7 @@ async fn serve(
     config: &Config,
     prepared: Coming,
     inherited: Vec<std::net::TcpListener>,
+    loops: &EventLoops,
 ) -> Result<(), ServeError> {
     let (trigger, shutdown) = Trigger::new();
     trigger.on_signals().map_err(ServeError::Runtime)?;
@@ -223,7 +230,7 @@ async fn serve(
 
     let retention = retain::schedule(config, &sandbox);
 
-    let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics);
+    let server = Server::new(map::options(config), Arc::clone(&sandbox) as _, health, &metrics, loops);
     let changing = follow(plan, &modules)?;
     let doors = doors.answer(&modules, &shutdown);
     let challenges = ordering.as_ref().map(Ordering::challenges);

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Manager, ServeError, announce, bind, map, open, runtime, tls};
+use super::{Manager, ServeError, announce, bind, event_loops, map, open, runtime, tls};
 use crate::{
     cli::Plan,
     config::Config,
     metrics::Metrics,
-    server::{Endpoint, Handler, Health, Phase, Server, Trigger},
+    server::{Endpoint, EventLoops, Handler, Health, Phase, Server, Trigger},
     storage::Storage,
 };
 
@@ -22,7 +22,9 @@ pub fn run_with(
     handler: impl FnOnce(Arc<dyn Storage>, &Config) -> Arc<dyn Handler>,
 ) -> Result<(), ServeError> {
     let runtime = runtime()?;
-    let outcome = runtime.block_on(serve(plan, handler));
+    let loops = event_loops()?;
+    let outcome = runtime.block_on(serve(plan, handler, &loops));
+    loops.shutdown();
     runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
 }
@@ -30,6 +32,7 @@ pub fn run_with(
 async fn serve(
     plan: &Plan,
     handler: impl FnOnce(Arc<dyn Storage>, &Config) -> Arc<dyn Handler>,
+    loops: &EventLoops,
 ) -> Result<(), ServeError> {
     let config = &plan.config;
     let (trigger, shutdown) = Trigger::new();
@@ -39,7 +42,7 @@ async fn serve(
     let storage = open(config)?;
     let metrics = Metrics::new();
     let handler = handler(Arc::clone(&storage) as _, config);
-    let server = Server::new(map::options(config), handler, Health::new(), &metrics);
+    let server = Server::new(map::options(config), handler, Health::new(), &metrics, loops);
     let (source, renewal) = tls::renewed(plan, reloads, None, &metrics);
     announce(plan, &listeners);
     let endpoints =

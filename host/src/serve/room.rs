@@ -1,8 +1,10 @@
 //! What the configuration asks for, brought down to what the process may have.
 
+use std::{num::NonZero, thread};
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::Config;
+use crate::{config::Config, server::EventLoops};
 
 /// Descriptors that are none of a client's: listeners, directories, locks.
 const OWN: usize = 32;
@@ -10,11 +12,14 @@ const OWN: usize = 32;
 /// Kept for the files of requests, at the most; of few descriptors it is half.
 const REQUESTS: usize = 1024;
 
+/// For one event loop there are as many.
+const EACH: usize = 64;
+
 /// Brings the bounds on connections and uploads down to where the descriptors
 /// last: each connection has one, and a request mostly one more.
 pub fn fit(mut config: Config) -> Config {
     let Some(files) = files() else { return config };
-    let rest = files.saturating_sub(OWN);
+    let rest = files.saturating_sub(OWN + event_loops() * EventLoops::DESCRIPTORS);
     let limits = &mut config.limits;
     for (name, limit, most) in [
         ("connections", &mut limits.connections, rest - REQUESTS.min(rest / 2)),
@@ -30,6 +35,13 @@ pub fn fit(mut config: Config) -> Config {
         }
     }
     config
+}
+
+/// How many event loops there are: one for each core that the process may use,
+/// unless descriptors are few.
+pub fn event_loops() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    cores.min(files().map_or(usize::MAX, |files| files / EACH))
 }
 
 /// How many files may be open, once as many may be as the process is allowed

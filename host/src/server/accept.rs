@@ -11,7 +11,8 @@ use tokio::{
 };
 
 use super::{
-    connection::{self, Shared},
+    connection::{self, Kept, Shared},
+    event_loops::EventLoops,
     handler::Handler,
     health::Health,
     listen::{Endpoint, TlsSource},
@@ -31,16 +32,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server. While `health` has a failing check, every request is 503.
+    /// A server, whose connections are spread over `loops`. While `health` has
+    /// a failing check, every request is 503.
     #[must_use]
-    pub fn new(options: Options, handler: Arc<dyn Handler>, health: Arc<Health>, metrics: &Metrics) -> Self {
+    pub fn new(
+        options: Options,
+        handler: Arc<dyn Handler>,
+        health: Arc<Health>,
+        metrics: &Metrics,
+        loops: &EventLoops,
+    ) -> Self {
         let meters = Arc::new(Meters::new(metrics));
         let limits = &options.limits;
         let slots = Slots::new(limits.connections, limits.connections_per_address);
         let handshakes = Turns::new(limits.handshakes);
         let proxies = Proxies::new(options.proxy_protocol.clone());
         let pipeline = Pipeline::new(options, handler, health, meters);
-        Self { shared: Arc::new(Shared { pipeline, handshakes, proxies, slots }) }
+        Self { shared: Arc::new(Shared { pipeline, handshakes, proxies, slots, spread: loops.spread() }) }
     }
 
     /// Accepts connections until `shutdown` drains. Then listeners close, idle
@@ -151,12 +159,8 @@ fn begin(
         tracing::debug!(%error, "socket options");
         return;
     }
-    let open = meters.connections.hold();
-    let served = connection::serve(shared.clone(), tcp, address, tls.clone(), phases.clone());
-    tokio::spawn(async move {
-        served.await;
-        drop((slot, open));
-    });
+    let kept = Kept { _slot: slot, _open: meters.connections.hold() };
+    tokio::spawn(connection::serve(shared.clone(), tcp, address, tls.clone(), phases.clone(), kept));
 }
 
 /// No Nagle; and a peer that vanished without a word is found, whatever else

@@ -25,6 +25,7 @@ use tokio::{
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 
 use super::{
+    event_loops::Spread,
     framing::Framing,
     handler::TlsFacts,
     listen::{ACME_TLS, Challenges, TlsSetup, TlsSource},
@@ -34,13 +35,13 @@ use super::{
     proxied::Proxies,
     pulse::{Pulse, Silence},
     shutdown::{Phase, Shutdown},
-    slots::{Share, Slots},
+    slots::{Share, Slot, Slots},
     socket::Socket,
     streams::{Apart, Multiplexed, Streams},
     turns::Turns,
     wire::Wire,
 };
-use crate::tls::ClientCertificate;
+use crate::{metrics::Held, tls::ClientCertificate};
 
 /// Who is at the other end.
 pub(super) struct Peer {
@@ -55,6 +56,13 @@ pub(super) struct Shared {
     pub(super) handshakes: Turns,
     pub(super) proxies: Proxies,
     pub(super) slots: Slots,
+    pub(super) spread: Spread,
+}
+
+/// What a connection has for as long as it is open.
+pub(super) struct Kept {
+    pub(super) _slot: Slot,
+    pub(super) _open: Held,
 }
 
 impl Shared {
@@ -77,6 +85,7 @@ pub(super) async fn serve(
     address: IpAddr,
     tls: Option<TlsSource>,
     shutdown: Shutdown,
+    kept: Kept,
 ) {
     let pulse = Arc::new(Pulse::new());
     let limits = &shared.pipeline.options.limits;
@@ -89,14 +98,22 @@ pub(super) async fn serve(
         }
     })
     .await;
-    let Some(Opened { stream, address, share: _share, facts, multiplexed }) = opened else { return };
+    let Some(Opened { mut stream, address, share, facts, multiplexed }) = opened else { return };
     pulse.begin(multiplexed);
     let peer = Arc::new(Peer { address, tls: facts.map(Arc::new), pulse });
     if multiplexed {
         Box::pin(http2(shared, stream, peer, shutdown)).await;
-    } else {
-        Box::pin(http1(shared, stream, peer, shutdown)).await;
+        drop((share, kept));
+        return;
     }
+    let served = shared.clone();
+    shared.spread.spawn(async move {
+        if served.spread.moves() {
+            stream.socket().settle();
+        }
+        http1(served, stream, peer, shutdown).await;
+        drop((share, kept));
+    });
 }
 
 /// How long a connection with nothing under way is kept when the server ends.

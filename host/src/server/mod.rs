@@ -9,6 +9,8 @@
 //!   pipeline: check → forwarded → prefix → Handler → answer (framing, rewriting, headers) → record
 //! ```
 //!
+//! A connection of HTTP/1.1 stays on one thread from then on ([`EventLoops`]).
+//!
 //! Nothing here has a total time: a body may take as long as its bytes keep
 //! moving. What may not happen is silence ([`Limits`]).
 
@@ -20,6 +22,7 @@ mod connection;
 mod control;
 mod date;
 mod escape;
+mod event_loops;
 mod forwarded;
 mod framing;
 mod handler;
@@ -48,6 +51,7 @@ pub use self::{
     admin::Admin,
     control::{Command, Commands, Door, LARGEST_COMMAND, control},
     escape::{Escaped, escaped},
+    event_loops::EventLoops,
     handler::{Answer, Facts, Fault, Handler, HostFailure, Notes, TlsFacts, USED},
     health::Health,
     listen::{ACME_TLS, Challenges, Endpoint, TlsSetup, TlsSource, listen},

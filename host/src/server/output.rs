@@ -32,6 +32,13 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    pub(super) fn socket(&mut self) -> &mut Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.get_mut().0,
+        }
+    }
+
     fn read(&mut self) -> Pin<&mut (dyn AsyncRead + Send + Unpin)> {
         match self {
             Self::Plain(socket) => Pin::new(socket),

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    os::fd::AsFd as _,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -34,6 +35,16 @@ impl Socket {
     /// The connection itself, to peek at.
     pub(super) fn tcp(&self) -> &TcpStream {
         &self.tcp
+    }
+
+    /// Waits by the runtime that this is called on from now on. Where that is
+    /// not possible it waits by the one of before, a thread further away.
+    pub(super) fn settle(&mut self) {
+        let again = || TcpStream::from_std(self.tcp.as_fd().try_clone_to_owned()?.into());
+        match again() {
+            Ok(tcp) => self.tcp = tcp,
+            Err(error) => tracing::debug!(%error, "a connection stays where it was"),
+        }
     }
 
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::support::{soon, start};
+use super::support::{soon, start, start_on};
 
 #[tokio::test]
 async fn answers() {
@@ -171,7 +171,8 @@ async fn access_log() {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let server = start(|_| {}).await;
+    // On this thread, whose log it is.
+    let server = start_on(0, |_| {}).await;
     server.ask("PUT /read?a=b HTTP/1.1\r\nUser-Agent: x\ty\u{e9}\r\nContent-Length: 3\r\n\r\nabc").await;
     server.until("skerry_http_requests_in_flight", 0).await;
     soon(async {

@@ -28,7 +28,8 @@ use crate::{
     metrics::Metrics,
     plane::Body,
     server::{
-        Answer, Endpoint, Facts, Fault, Handler, Health, HostFailure, Options, Phase, Server, TlsSetup, Trigger, listen,
+        Answer, Endpoint, EventLoops, Facts, Fault, Handler, Health, HostFailure, Options, Phase, Server, TlsSetup,
+        Trigger, listen,
     },
     storage::{Failure, Object},
 };
@@ -177,10 +178,16 @@ pub(super) struct Running {
     pub(super) events: mpsc::UnboundedReceiver<&'static str>,
     pub(super) task: JoinHandle<()>,
     roots: RootCertStore,
+    _loops: EventLoops,
 }
 
 /// One with TLS and one without, in front of the same handler.
 pub(super) async fn start(change: impl FnOnce(&mut Options)) -> Running {
+    start_on(2, change).await
+}
+
+/// The same on so many event loops.
+pub(super) async fn start_on(loops: usize, change: impl FnOnce(&mut Options)) -> Running {
     let mut options = Options::default();
     options.limits.linger = Duration::from_millis(300);
     change(&mut options);
@@ -213,9 +220,10 @@ pub(super) async fn start(change: impl FnOnce(&mut Options)) -> Running {
         Endpoint { listener: tls, tls: Some(Arc::new(move || setup(&config))), kept: false },
         Endpoint { listener: plain, tls: None, kept: false },
     ];
-    let server = Server::new(options, handler.clone(), health.clone(), &metrics);
+    let loops = EventLoops::start(loops, || ()).unwrap();
+    let server = Server::new(options, handler.clone(), health.clone(), &metrics, &loops);
     let task = tokio::spawn(server.run(endpoints, shutdown));
-    Running { address, plain: plain_address, trigger, handler, health, metrics, events, task, roots }
+    Running { address, plain: plain_address, trigger, handler, health, metrics, events, task, roots, _loops: loops }
 }
 
 impl Running {
