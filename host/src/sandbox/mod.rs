@@ -9,6 +9,7 @@
 mod annex;
 mod answer;
 mod bindings;
+mod chain;
 mod code;
 mod compile;
 mod compiler;
@@ -57,6 +58,7 @@ use wasmtime::{
 use self::{
     annex::{Annex, Annexed},
     answer::{Checked, Content},
+    chain::Chain,
     ending::describe,
     engine::Ticker,
     facts::Teller,
@@ -116,7 +118,7 @@ pub struct Sandbox {
     memory: Option<Memory<Checked>>,
     module: Arc<RwLock<Arc<Module>>>,
     teller: Arc<Teller>,
-    policies: RwLock<Option<Arc<Policies>>>,
+    policies: Chain,
     /// Instances that all policies together may be in.
     policy_slots: u32,
     /// As many permits: chains that were replaced may still run.
@@ -282,7 +284,7 @@ impl Sandbox {
             memory,
             module,
             teller: Arc::new(teller),
-            policies: RwLock::new(None),
+            policies: Chain::default(),
             policy_slots,
             policy_instances,
             failed: AtomicU64::new(0),
@@ -328,7 +330,7 @@ impl Sandbox {
         let policies = Policies::load(common, sources).await?;
         self.shared.uses.record(policies.keep_tags());
         let policies = (!policies.is_empty()).then(|| Arc::new(policies));
-        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
+        self.policies.set(policies);
         self.forget();
         Ok(())
     }
@@ -349,7 +351,7 @@ impl Sandbox {
     }
 
     fn chain(&self) -> Option<Arc<Policies>> {
-        self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.policies.get()
     }
 
     /// What was counted so far.

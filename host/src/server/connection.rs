@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -46,8 +46,14 @@ use crate::{metrics::Held, tls::ClientCertificate};
 /// Who is at the other end.
 pub(super) struct Peer {
     pub(super) address: IpAddr,
+    /// That address, as logs show it.
+    pub(super) shown: String,
     pub(super) tls: Option<Arc<TlsFacts>>,
     pub(super) pulse: Arc<Pulse>,
+    // A request counts its connection, which is on one thread, and not what
+    // all connections share: that would go from core to core for each.
+    pub(super) shared: Arc<Shared>,
+    shutdown: Shutdown,
 }
 
 /// What all connections share.
@@ -100,7 +106,14 @@ pub(super) async fn serve(
     .await;
     let Some(Opened { mut stream, address, share, facts, multiplexed }) = opened else { return };
     pulse.begin(multiplexed);
-    let peer = Arc::new(Peer { address, tls: facts.map(Arc::new), pulse });
+    let peer = Arc::new(Peer {
+        address,
+        shown: address.to_string(),
+        tls: facts.map(Arc::new),
+        pulse,
+        shared: shared.clone(),
+        shutdown: shutdown.clone(),
+    });
     if multiplexed {
         Box::pin(http2(shared, stream, peer, shutdown)).await;
         drop((share, kept));
@@ -294,15 +307,13 @@ async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
         pulse.clone(),
         Arc::new(move |failure| for_farewell.pipeline.farewell(failure)),
     );
-    let for_requests = shared.clone();
-    let phase = shutdown.clone();
     let service = service_fn(move |request| {
         // Before the first poll: from here on it is under way.
         let active = peer.pulse.request();
-        let (shared, peer, phase) = (for_requests.clone(), peer.clone(), phase.clone());
+        let peer = peer.clone();
         async move {
-            let mut response = shared.pipeline.serve(&peer, active, request).await;
-            if phase.phase() >= Phase::Draining {
+            let mut response = peer.shared.pipeline.serve(&peer, active, request).await;
+            if peer.shutdown.phase() >= Phase::Draining {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
@@ -341,12 +352,11 @@ async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
     // HTTP/2 says what it has to say itself.
     let output = Output::new(stream, true);
     let wire = Wire::new(output.clone(), None, pulse.clone(), Arc::new(|_| bytes::Bytes::new()));
-    let for_requests = shared.clone();
     let service = service_fn(move |request| {
         // Before the first poll: from here on it is under way.
         let active = peer.pulse.request();
-        let (shared, peer) = (for_requests.clone(), peer.clone());
-        Apart::new(async move { shared.pipeline.serve(&peer, active, request).await })
+        let peer = peer.clone();
+        Apart::new(async move { peer.shared.pipeline.serve(&peer, active, request).await })
     });
     let streams = Streams::default();
     let connection = http2::Builder::new(streams.clone())
@@ -385,6 +395,8 @@ where
 {
     let limits: &Limits = &shared.pipeline.options.limits;
     let mut draining = Some(Box::pin(shutdown.reached(Phase::Draining)));
+    // Whom that calls. To ask it each time would take a lock of all connections.
+    let mut called: Option<Waker> = None;
     let mut stopping = None;
     let mut timer = pin!(sleep(limits.keep_alive));
     let mut armed: Option<Instant> = None;
@@ -398,7 +410,12 @@ where
                 return Poll::Ready(Some(ended));
             }
             flush(cx);
-            if draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
+            let asks = shutdown.phase() >= Phase::Draining
+                || !called.as_ref().is_some_and(|called| called.will_wake(cx.waker()));
+            if asks {
+                called = Some(cx.waker().clone());
+            }
+            if asks && draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
                 draining = None;
                 stopping = Some(Box::pin(shutdown.reached(Phase::Stopping)));
                 // HTTP/2 has words for it.

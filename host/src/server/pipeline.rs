@@ -65,10 +65,10 @@ impl Pipeline {
     }
 
     /// Answers one request.
-    pub(super) async fn serve(&self, peer: &Peer, active: Active, request: Request<Incoming>) -> Response<Sent> {
+    pub(super) async fn serve(&self, peer: &Arc<Peer>, active: Active, request: Request<Incoming>) -> Response<Sent> {
         let (mut head, body) = request.into_parts();
         let id = RequestId::next();
-        let mut record = Record::begin(&head, id, peer.address, active, self.meters.clone());
+        let mut record = Record::begin(&head, id, peer.clone(), active);
         let has_body = !body.is_end_stream();
         let (version, method) = (head.version, head.method.clone());
 

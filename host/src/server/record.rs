@@ -1,7 +1,6 @@
 //! What is written down of each request, at its very end.
 
 use std::{
-    fmt::Write as _,
     io,
     net::IpAddr,
     pin::Pin,
@@ -20,20 +19,20 @@ use http_body::{Body as _, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
+    connection::Peer,
     escape::escaped,
     handler::{Notes, USED},
     meters::Meters,
     pulse::Active,
     request_id::RequestId,
 };
-use crate::{metrics::Held, plane::Body};
+use crate::plane::Body;
 
 /// One request. Dropping it writes it down: when the last byte of the answer
 /// is handed on, or when there will be no more.
 pub(super) struct Record {
     pulse: Active,
-    meters: Arc<Meters>,
-    _in_flight: Held,
+    peer: Arc<Peer>,
     started: Instant,
     id: RequestId,
     method: Method,
@@ -56,12 +55,13 @@ pub(super) struct Record {
 
 impl Record {
     /// A request begins.
-    pub(super) fn begin(head: &Parts, id: RequestId, client: IpAddr, pulse: Active, meters: Arc<Meters>) -> Box<Self> {
+    pub(super) fn begin(head: &Parts, id: RequestId, peer: Arc<Peer>, pulse: Active) -> Box<Self> {
+        peer.shared.pipeline.meters.in_flight.add(1);
         let declared = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Box::new(Self {
-            _in_flight: meters.in_flight.hold(),
+            client: peer.address,
             pulse,
-            meters,
+            peer,
             started: Instant::now(),
             id,
             method: head.method.clone(),
@@ -69,7 +69,6 @@ impl Record {
             version: head.version,
             agent: head.headers.get(USER_AGENT).cloned(),
             declared,
-            client,
             status: None,
             notes: Notes::default(),
             user: None,
@@ -90,22 +89,31 @@ impl Record {
         }
     }
 
+    fn meters(&self) -> &Meters {
+        &self.peer.shared.pipeline.meters
+    }
+
     fn write(&self) {
         let took = self.started.elapsed();
-        self.meters.request(&self.method, self.status, took);
+        self.meters().request(&self.method, self.status, took);
         if !tracing::enabled!(target: "access", tracing::Level::INFO) {
             return;
         }
-        let mut notes = String::new();
+        let mut notes =
+            String::with_capacity(self.notes.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
         // What is kept elsewhere would be said twice.
         for (name, value) in self.notes.iter().filter(|(name, _)| name != USED) {
-            let space = if notes.is_empty() { "" } else { " " };
-            let _ = write!(notes, "{space}{}={}", escaped(name.as_bytes()), escaped(value.as_bytes()));
+            notes.push_str(if notes.is_empty() { "" } else { " " });
+            notes.push_str(&escaped(name.as_bytes()).text());
+            notes.push('=');
+            notes.push_str(&escaped(value.as_bytes()).text());
         }
+        let behind = (self.client != self.peer.address).then(|| self.client.to_string());
+        let client = behind.as_ref().unwrap_or(&self.peer.shown).as_str();
         tracing::info!(
             target: "access",
             request_id = %self.id,
-            client = %self.client,
+            client,
             user = self.user.as_ref().map(|user| tracing::field::display(escaped(user.as_bytes()))),
             method = &*escaped(self.method.as_str().as_bytes()).text(),
             path = &*escaped(self.uri.path().as_bytes()).text(),
@@ -134,6 +142,7 @@ impl Drop for Record {
         if self.sending {
             self.pulse.sending(false);
         }
+        self.meters().in_flight.add(-1);
     }
 }
 

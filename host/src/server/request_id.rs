@@ -32,7 +32,12 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        let mut digits = [b'0'; 16];
+        for (digit, place) in digits.iter_mut().rev().zip((0..u64::BITS).step_by(4)) {
+            let value = (self.0 >> place) as usize & 0xf;
+            *digit = b"0123456789abcdef".get(value).copied().unwrap_or(b'0');
+        }
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
@@ -44,6 +49,6 @@ mod tests {
     fn differ() {
         let ids: std::collections::HashSet<_> = (0..1000).map(|_| RequestId::next()).collect();
         assert_eq!(ids.len(), 1000);
-        assert!(ids.iter().all(|id| id.to_string().len() == 16));
+        assert!(ids.iter().all(|id| id.to_string() == format!("{:016x}", id.0)));
     }
 }

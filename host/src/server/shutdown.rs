@@ -1,6 +1,12 @@
 //! Stopping: first gently, then at once.
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -20,21 +26,28 @@ pub enum Phase {
 
 /// Says that it is time to stop.
 #[derive(Debug, Clone)]
-pub struct Trigger(watch::Sender<Phase>);
+pub struct Trigger {
+    sender: watch::Sender<Phase>,
+    now: Arc<AtomicU8>,
+}
 
 impl Trigger {
     /// One to trigger with, one to wait on.
     #[must_use]
     pub fn new() -> (Self, Shutdown) {
         let (sender, receiver) = watch::channel(Phase::Running);
-        (Self(sender), Shutdown(receiver))
+        let now = Arc::new(AtomicU8::new(Phase::Running as u8));
+        (Self { sender, now: Arc::clone(&now) }, Shutdown { receiver, now })
     }
 
     /// Goes on to the given phase; never back.
     pub fn advance(&self, to: Phase) {
-        self.0.send_if_modified(|phase| {
+        self.sender.send_if_modified(|phase| {
             let later = to > *phase;
-            *phase = to.max(*phase);
+            if later {
+                *phase = to;
+                self.now.store(to as u8, Ordering::SeqCst);
+            }
             later
         });
     }
@@ -61,19 +74,27 @@ impl Trigger {
 
 /// Says when it is time to stop.
 #[derive(Debug, Clone)]
-pub struct Shutdown(watch::Receiver<Phase>);
+pub struct Shutdown {
+    receiver: watch::Receiver<Phase>,
+    /// The same, for those who ask often: to look at it takes no lock.
+    now: Arc<AtomicU8>,
+}
 
 impl Shutdown {
     /// How far it is now.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        *self.0.borrow()
+        match self.now.load(Ordering::SeqCst) {
+            now if now == Phase::Running as u8 => Phase::Running,
+            now if now == Phase::Draining as u8 => Phase::Draining,
+            _ => Phase::Stopping,
+        }
     }
 
     /// Waits until that phase or a later one. If the trigger is gone, it waits
     /// for ever.
     pub async fn reached(&self, phase: Phase) {
-        let mut receiver = self.0.clone();
+        let mut receiver = self.receiver.clone();
         if receiver.wait_for(|now| *now >= phase).await.is_err() {
             std::future::pending::<()>().await;
         }
