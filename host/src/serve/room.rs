@@ -38,10 +38,14 @@ pub fn fit(mut config: Config) -> Config {
 }
 
 /// How many event loops there are: one for each core that the process may use,
-/// unless descriptors are few.
+/// unless descriptors are few; none where it would be one, as the runtime does
+/// as well.
 pub fn event_loops() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    cores.min(files().map_or(usize::MAX, |files| files / EACH))
+    match cores.min(files().map_or(usize::MAX, |files| files / EACH)) {
+        1 => 0,
+        loops => loops,
+    }
 }
 
 /// How many files may be open, once as many may be as the process is allowed

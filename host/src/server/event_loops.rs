@@ -45,7 +45,7 @@ impl EventLoops {
     pub const DESCRIPTORS: usize = 4;
 
     /// So many loops, whose threads call `waits` before they wait for more to
-    /// do. With none, or one alone, connections stay with the runtime.
+    /// do. With none, connections stay with the runtime.
     ///
     /// # Errors
     /// Threads or descriptors are used up.
@@ -53,7 +53,7 @@ impl EventLoops {
         let (stop, stopped) = watch::channel(false);
         let (running, ended) = mpsc::channel();
         let mut loops = Vec::new();
-        for _ in 0..if count > 1 { count } else { 0 } {
+        for _ in 0..count {
             let runtime = Builder::new_current_thread().enable_all().on_thread_park(waits).build()?;
             let handle = runtime.handle().clone();
             let (mut stopped, running) = (stopped.clone(), running.clone());
@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_is_none() {
-        let loops = EventLoops::start(1, || ()).unwrap();
+    async fn without_loops() {
+        let loops = EventLoops::start(0, || ()).unwrap();
         let (said, mut heard) = mpsc::unbounded_channel();
         loops.spread().spawn(async move { said.send(thread::current().id()).unwrap() });
         assert_eq!(heard.recv().await.unwrap(), thread::current().id());
