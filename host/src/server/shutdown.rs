@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::unconstrained,
 };
 
 /// How far the end is.
@@ -92,11 +93,60 @@ impl Shutdown {
     }
 
     /// Waits until that phase or a later one. If the trigger is gone, it waits
-    /// for ever.
+    /// for ever. Who polls it once is called, and need not ask again before.
     pub async fn reached(&self, phase: Phase) {
         let mut receiver = self.receiver.clone();
-        if receiver.wait_for(|now| *now >= phase).await.is_err() {
+        // Whatever else its task has done: who asked once is called.
+        if unconstrained(receiver.wait_for(|now| *now >= phase)).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        pin::pin,
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering::SeqCst},
+        },
+        task::{Context, Poll, Wake, Waker},
+    };
+
+    use tokio::task::coop;
+
+    use super::{Phase, Trigger};
+
+    #[derive(Default)]
+    struct Calls(AtomicU32);
+
+    impl Wake for Calls {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_done_much_is_called_as_well() {
+        let (trigger, shutdown) = Trigger::new();
+        let mut reached = pin!(shutdown.reached(Phase::Draining));
+        let calls = Arc::new(Calls::default());
+        let waker = Waker::from(calls.clone());
+        poll_fn(|cx| {
+            while let Poll::Ready(proceeds) = coop::poll_proceed(cx) {
+                proceeds.made_progress();
+            }
+            assert!(reached.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!((calls.0.load(SeqCst), shutdown.phase()), (0, Phase::Running));
+        trigger.advance(Phase::Draining);
+        assert_eq!((calls.0.load(SeqCst), shutdown.phase()), (1, Phase::Draining));
+        assert!(reached.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        trigger.advance(Phase::Running);
+        assert_eq!(shutdown.phase(), Phase::Draining);
     }
 }
