@@ -31,6 +31,7 @@ use skerry_registry::{
     host::{self, Change, Event, Expectation, Failure, Intent, Listing, Metadata, Ruling, Verdict},
     response::Content,
 };
+
 type Settings = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The program, with the twin in the sandbox's place.

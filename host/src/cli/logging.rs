@@ -154,9 +154,9 @@ impl Line {
     }
 
     /// Writes what needs no quotes.
-    fn plain(&mut self, field: &Field, value: impl fmt::Display) {
+    fn plain(&mut self, field: &Field, text: &str) {
         put_name(&mut self.rest, self.format, field.name());
-        let _ = write!(self.rest, "{value}");
+        self.rest.push_str(text);
     }
 
     fn end(&mut self) -> &[u8] {
@@ -186,22 +186,20 @@ impl Visit for Line {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        put_name(&mut self.rest, self.format, field.name());
-        self.rest.push_str(itoa::Buffer::new().format(value));
+        self.plain(field, itoa::Buffer::new().format(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        put_name(&mut self.rest, self.format, field.name());
-        self.rest.push_str(itoa::Buffer::new().format(value));
+        self.plain(field, itoa::Buffer::new().format(value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no other numbers.
-        if value.is_finite() { self.plain(field, value) } else { self.record_debug(field, &value) }
+        if value.is_finite() { self.plain(field, &value.to_string()) } else { self.record_debug(field, &value) }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.plain(field, value);
+        self.plain(field, if value { "true" } else { "false" });
     }
 }
 

@@ -118,7 +118,7 @@ pub struct Sandbox {
     memory: Option<Memory<Checked>>,
     module: Arc<RwLock<Arc<Module>>>,
     teller: Arc<Teller>,
-    policies: Chain,
+    chain: Chain,
     /// Instances that all policies together may be in.
     policy_slots: u32,
     /// As many permits: chains that were replaced may still run.
@@ -284,7 +284,7 @@ impl Sandbox {
             memory,
             module,
             teller: Arc::new(teller),
-            policies: Chain::default(),
+            chain: Chain::default(),
             policy_slots,
             policy_instances,
             failed: AtomicU64::new(0),
@@ -330,28 +330,24 @@ impl Sandbox {
         let policies = Policies::load(common, sources).await?;
         self.shared.uses.record(policies.keep_tags());
         let policies = (!policies.is_empty()).then(|| Arc::new(policies));
-        self.policies.set(policies);
+        self.chain.set(policies);
         self.forget();
         Ok(())
     }
 
     /// What was counted of each policy, in order.
     pub fn policies(&self) -> Vec<PolicyCounts> {
-        self.chain().map(|policies| policies.counts()).unwrap_or_default()
+        self.chain.get().map(|policies| policies.counts()).unwrap_or_default()
     }
 
     /// How often a policy's decision was there already, and how often not.
     pub fn decisions(&self) -> (u64, u64) {
-        self.chain().map(|policies| policies.decisions()).unwrap_or_default()
+        self.chain.get().map(|policies| policies.decisions()).unwrap_or_default()
     }
 
     /// When what answers noted was noted last: to be written down.
     pub fn uses(&self) -> &Uses {
         &self.shared.uses
-    }
-
-    fn chain(&self) -> Option<Arc<Policies>> {
-        self.policies.get()
     }
 
     /// What was counted so far.
@@ -441,7 +437,7 @@ impl Sandbox {
         let mut trail = memory.map(Memory::trail);
         // What policies said that were replaced before that is not for those
         // who ask the new ones.
-        let current = match (self.chain(), &request.session) {
+        let current = match (self.chain.get(), &request.session) {
             (Some(policies), Some(session)) => session.asks(&policies),
             (None, None) => true,
             _ => false,
@@ -474,7 +470,7 @@ impl Sandbox {
 #[async_trait]
 impl Handler for Sandbox {
     async fn handle(&self, head: Parts, body: Incoming, facts: Arc<Facts>) -> Result<Answer, Fault> {
-        let chain = self.chain();
+        let chain = self.chain.get();
         let session = chain.map(|policies| Box::new(Session::begin(policies, &head, Arc::clone(&facts))));
         let mut request = Request { head, body: Some(body), facts, query: None, session };
         if let Some(memory) = self.memory.as_ref().filter(|_| request.reads())

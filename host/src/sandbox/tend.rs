@@ -169,7 +169,7 @@ impl Sandbox {
 
     /// Whether a policy decides which tags are kept.
     pub fn keeps_tags(&self) -> bool {
-        self.chain().is_some_and(|policies| policies.keep_tags())
+        self.chain.get().is_some_and(|policies| policies.keep_tags())
     }
 
     /// Looks whether all that is stored is whole; tells of what is not, and
@@ -192,7 +192,7 @@ impl Sandbox {
     }
 
     fn begin(&self) -> Arc<Task> {
-        Arc::new(Task { policies: self.chain(), ..Task::default() })
+        Arc::new(Task { policies: self.chain.get(), ..Task::default() })
     }
 
     async fn tend(

@@ -112,19 +112,18 @@ pub(super) async fn serve(
         tls: facts.map(Arc::new),
         pulse,
         shared: shared.clone(),
-        shutdown: shutdown.clone(),
+        shutdown,
     });
     if multiplexed {
-        Box::pin(http2(shared, stream, peer, shutdown)).await;
+        Box::pin(http2(stream, peer)).await;
         drop((share, kept));
         return;
     }
-    let served = shared.clone();
     shared.spread.spawn(async move {
-        if served.spread.moves() {
+        if peer.shared.spread.moves() {
             stream.socket().settle();
         }
-        http1(served, stream, peer, shutdown).await;
+        http1(stream, peer).await;
         drop((share, kept));
     });
 }
@@ -297,20 +296,20 @@ async fn plain_on_tls(socket: &mut Socket) -> io::Result<()> {
     socket.shutdown().await
 }
 
-async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: Shutdown) {
-    let limits = shared.pipeline.options.limits.clone();
-    let pulse = peer.pulse.clone();
-    let for_farewell = shared.clone();
+async fn http1(stream: Stream, peer: Arc<Peer>) {
+    let limits = &peer.shared.pipeline.options.limits;
+    let for_farewell = peer.clone();
     let wire = Wire::new(
         Output::new(stream, false),
         Some(Framing::new(limits.head_bytes, limits.head_fields)),
-        pulse.clone(),
-        Arc::new(move |failure| for_farewell.pipeline.farewell(failure)),
+        peer.pulse.clone(),
+        Arc::new(move |failure| for_farewell.shared.pipeline.farewell(failure)),
     );
+    let for_requests = peer.clone();
     let service = service_fn(move |request| {
         // Before the first poll: from here on it is under way.
-        let active = peer.pulse.request();
-        let peer = peer.clone();
+        let active = for_requests.pulse.request();
+        let peer = for_requests.clone();
         async move {
             let mut response = peer.shared.pipeline.serve(&peer, active, request).await;
             if peer.shutdown.phase() >= Phase::Draining {
@@ -332,9 +331,7 @@ async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
         .max_buf_size(limits.h1_buffer.max(8 << 10))
         .writev(true)
         .serve_connection(TokioIo::new(wire), service);
-    let ended =
-        drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, |_| (), &pulse, &shared, &shutdown)
-            .await;
+    let ended = drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, |_| (), &peer).await;
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "connection ended");
         let mut wire = connection.into_parts().io.into_inner();
@@ -346,16 +343,16 @@ async fn http1(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
     }
 }
 
-async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: Shutdown) {
-    let limits = &shared.pipeline.options.limits;
-    let pulse = peer.pulse.clone();
+async fn http2(stream: Stream, peer: Arc<Peer>) {
+    let limits = &peer.shared.pipeline.options.limits;
     // HTTP/2 says what it has to say itself.
     let output = Output::new(stream, true);
-    let wire = Wire::new(output.clone(), None, pulse.clone(), Arc::new(|_| bytes::Bytes::new()));
+    let wire = Wire::new(output.clone(), None, peer.pulse.clone(), Arc::new(|_| bytes::Bytes::new()));
+    let for_requests = peer.clone();
     let service = service_fn(move |request| {
         // Before the first poll: from here on it is under way.
-        let active = peer.pulse.request();
-        let peer = peer.clone();
+        let active = for_requests.pulse.request();
+        let peer = for_requests.clone();
         Apart::new(async move { peer.shared.pipeline.serve(&peer, active, request).await })
     });
     let streams = Streams::default();
@@ -373,7 +370,7 @@ async fn http2(shared: Arc<Shared>, stream: Stream, peer: Arc<Peer>, shutdown: S
     let multiplexed = pin!(Multiplexed::new(connection, streams));
     let finish = |multiplexed: Pin<&mut Multiplexed<_>>| http2::Connection::graceful_shutdown(multiplexed.connection());
     let flush = |cx: &mut Context<'_>| output.flush(cx);
-    let ended = drive(multiplexed, finish, flush, &pulse, &shared, &shutdown).await;
+    let ended = drive(multiplexed, finish, flush, &peer).await;
     if let Some(Err(error)) = ended {
         tracing::debug!(%error, "connection ended");
     }
@@ -386,13 +383,12 @@ async fn drive<C>(
     mut connection: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
     flush: impl Fn(&mut Context<'_>),
-    pulse: &Pulse,
-    shared: &Shared,
-    shutdown: &Shutdown,
+    peer: &Peer,
 ) -> Option<hyper::Result<()>>
 where
     C: Future<Output = hyper::Result<()>>,
 {
+    let Peer { pulse, shared, shutdown, .. } = peer;
     let limits: &Limits = &shared.pipeline.options.limits;
     let mut draining = Some(Box::pin(shutdown.reached(Phase::Draining)));
     // Whom that calls. To ask it each time would take a lock of all connections.
