@@ -15,6 +15,11 @@ const REQUESTS: usize = 1024;
 /// For one event loop there are as many.
 const EACH: usize = 64;
 
+/// And so many bytes of address space: the allocator sets 64 MiB of it apart
+/// for each thread, and takes twice that to begin with, while the engine needs
+/// most of what there is.
+const SPACE_EACH: u64 = 2 << 30;
+
 /// Brings the bounds on connections and uploads down to where the descriptors
 /// last: each connection has one, and a request mostly one more.
 pub fn fit(mut config: Config) -> Config {
@@ -38,11 +43,13 @@ pub fn fit(mut config: Config) -> Config {
 }
 
 /// How many event loops there are: one for each core that the process may use,
-/// unless descriptors are few; none where it would be one, as the runtime does
-/// as well.
+/// unless descriptors or address space are scarce; none where it would be one,
+/// as the runtime does as well.
 pub fn event_loops() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    match cores.min(files().map_or(usize::MAX, |files| files / EACH)) {
+    let space = getrlimit(Resource::As).current.map(|bytes| usize::try_from(bytes / SPACE_EACH).unwrap_or(usize::MAX));
+    let most = files().map_or(usize::MAX, |files| files / EACH).min(space.unwrap_or(usize::MAX));
+    match cores.min(most) {
         1 => 0,
         loops => loops,
     }
