@@ -47,9 +47,10 @@ pub fn fit(mut config: Config) -> Config {
 /// as the runtime does as well.
 pub fn event_loops() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let space = getrlimit(Resource::As).current.map(|bytes| usize::try_from(bytes / SPACE_EACH).unwrap_or(usize::MAX));
-    let most = files().map_or(usize::MAX, |files| files / EACH).min(space.unwrap_or(usize::MAX));
-    match cores.min(most) {
+    let by_files = files().map_or(usize::MAX, |files| files / EACH);
+    let space = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
+    let by_space = usize::try_from(space / SPACE_EACH).unwrap_or(usize::MAX);
+    match cores.min(by_files).min(by_space) {
         1 => 0,
         loops => loops,
     }
