@@ -55,7 +55,7 @@ fn another_pin_is_in_force_with_a_reload_and_what_is_broken_never_is() {
     fs::create_dir(files.path().join("granted")).unwrap();
     fs::write(files.path().join("granted/passwords"), "correct\n").unwrap();
     let more = format!(
-        "sandbox:\n  registry: {}\n  compile_time: 5s\npolicies:\n- name: mine\n  module: {old}\n  directory: {}\n  \
+        "sandbox:\n  registry: {}\n  compile_memory: 256MiB\npolicies:\n- name: mine\n  module: {old}\n  directory: {}\n  \
          settings: {{lifetime: 3600000}}\n",
         files.path().join("registry.wasm").display(),
         files.path().join("granted").display()
@@ -80,14 +80,14 @@ fn another_pin_is_in_force_with_a_reload_and_what_is_broken_never_is() {
     host.logged(RELOADED, 2);
     assert_eq!(host.now().1, "ann is not bob");
 
-    // What cannot be had, does not fit, takes too long to compile, or is no
+    // What cannot be had, does not fit, takes too much to compile, or is no
     // configuration: the old ones serve on.
     let missing = nowhere("old", &format!("sha256:{}", "0".repeat(64)));
     let all_stay = "all modules and policies stay as they were";
     for (n, (broken, stays, says)) in [
         (missing.as_str(), all_stay, "cannot be had"),
         (&strange, STAY, "exports neither skerry:registry/auth@0.1.0 nor"),
-        (&bomb, STAY, "is not taken: "),
+        (&bomb, STAY, "is not taken: compiling it takes more than 256 MiB"),
         ("[", all_stay, "config.yml:"),
     ]
     .into_iter()
