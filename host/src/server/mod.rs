@@ -43,6 +43,7 @@ mod socket;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tls_records;
 mod turns;
 mod wire;
 

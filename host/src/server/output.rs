@@ -1,9 +1,10 @@
 //! What the bytes of a connection go through, with TLS or without; and how
 //! those of HTTP/2 go out together.
 //!
-//! HTTP/2 flushes each frame, which are 16 KiB at the most. Its answers go to
-//! TLS as they come, and to the socket when there is much of them, or when the
-//! connection has said all that it has to say for now ([`Output::flush`]).
+//! HTTP/2 flushes each frame, which are mostly of 16 KiB. Its answers go to TLS
+//! when they fill a record, to the socket when there is much of them, and to
+//! both when the connection has said all that it has to say for now
+//! ([`Output::flush`]).
 
 use std::{
     io,
@@ -15,14 +16,17 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use super::socket::Socket;
+use super::{
+    socket::Socket,
+    tls_records::{RECORD, Rest},
+};
 
 /// With as many bytes as this the socket is written to: as many as HTTP/1.1
 /// gives it at once.
 const MANY: usize = 64 << 10;
 
-/// What TLS may hold: that, a frame more, and what records add to them.
-const HELD: usize = 96 << 10;
+/// What TLS may hold: that, twice, and what records add to it.
+const HELD: usize = 2 * MANY + RECORD;
 
 /// With TLS or without: one type, so that hyper is compiled once for each
 /// protocol.
@@ -62,8 +66,10 @@ struct Inner {
     stream: Stream,
     /// Whether what is written waits for more.
     gathers: bool,
-    /// Bytes that wait.
+    /// Bytes that wait for the socket.
     waiting: usize,
+    /// Bytes that wait for others to be sent with.
+    rest: Rest,
     /// What hyper was not there to be told.
     failed: Option<io::Error>,
 }
@@ -81,7 +87,7 @@ impl Output {
                 gathers
             }
         };
-        Self(Arc::new(Mutex::new(Inner { stream, gathers, waiting: 0, failed: None })))
+        Self(Arc::new(Mutex::new(Inner { stream, gathers, waiting: 0, rest: Rest::default(), failed: None })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -93,7 +99,7 @@ impl Output {
     pub(super) fn flush(&self, cx: &mut Context<'_>) {
         let mut inner = self.lock();
         if inner.gathers
-            && let Poll::Ready(Err(error)) = inner.send(cx)
+            && let Poll::Ready(Err(error)) = inner.send_all(cx)
         {
             inner.failed = Some(error);
             cx.waker().wake_by_ref();
@@ -131,8 +137,12 @@ impl Output {
     }
 
     pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.lock();
+        if inner.gathers {
+            ready!(inner.send_all(cx))?;
+        }
         // TLS sends what it has before its last word.
-        self.lock().stream.write().poll_shutdown(cx)
+        inner.stream.write().poll_shutdown(cx)
     }
 }
 
@@ -157,7 +167,8 @@ impl Inner {
 
     fn take(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
         let Stream::Tls(tls) = &mut self.stream else { return Ok(0) };
-        let taken = io::Write::write_vectored(&mut tls.get_mut().1.writer(), parts)?;
+        let mut writer = tls.get_mut().1.writer();
+        let taken = self.rest.take(parts, MANY, |records| io::Write::write_vectored(&mut writer, records))?;
         self.waiting += taken;
         Ok(taken)
     }
@@ -165,6 +176,19 @@ impl Inner {
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.stream.write().poll_flush(cx))?;
         self.waiting = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what fills no record too. While the socket takes nothing, that
+    /// may still be filled.
+    fn send_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.send(cx))?;
+        while !self.rest.is_empty() {
+            let Stream::Tls(tls) = &mut self.stream else { break };
+            let mut writer = tls.get_mut().1.writer();
+            self.rest.end(|left| io::Write::write(&mut writer, left))?;
+            ready!(self.send(cx))?;
+        }
         Poll::Ready(Ok(()))
     }
 }
