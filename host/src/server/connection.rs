@@ -20,6 +20,7 @@ use rustls::{ServerConfig, server::Acceptor};
 use tokio::{
     io::AsyncWriteExt as _,
     net::TcpStream,
+    runtime::Handle,
     time::{Instant, sleep, timeout_at},
 };
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
@@ -114,16 +115,15 @@ pub(super) async fn serve(
         shared: shared.clone(),
         shutdown,
     });
-    if multiplexed {
-        Box::pin(http2(stream, peer)).await;
-        drop((share, kept));
-        return;
-    }
+    let runtime = Handle::current();
     shared.spread.spawn(async move {
         if peer.shared.spread.moves() {
             stream.socket().settle();
         }
-        http1(stream, peer).await;
+        match multiplexed {
+            true => Box::pin(http2(stream, peer, runtime)).await,
+            false => http1(stream, peer).await,
+        }
         drop((share, kept));
     });
 }
@@ -343,7 +343,8 @@ async fn http1(stream: Stream, peer: Arc<Peer>) {
     }
 }
 
-async fn http2(stream: Stream, peer: Arc<Peer>) {
+/// The requests are worked on by the threads of `runtime`, side by side.
+async fn http2(stream: Stream, peer: Arc<Peer>, runtime: Handle) {
     let limits = &peer.shared.pipeline.options.limits;
     // HTTP/2 says what it has to say itself.
     let output = Output::new(stream, true);
@@ -353,7 +354,7 @@ async fn http2(stream: Stream, peer: Arc<Peer>) {
         // Before the first poll: from here on it is under way.
         let active = for_requests.pulse.request();
         let peer = for_requests.clone();
-        Apart::new(async move { peer.shared.pipeline.serve(&peer, active, request).await })
+        Apart::new(&runtime, async move { peer.shared.pipeline.serve(&peer, active, request).await })
     });
     let streams = Streams::default();
     let connection = http2::Builder::new(streams.clone())

@@ -2,9 +2,10 @@
 //!
 //! Threads of one runtime take work from each other. For an answer out of
 //! memory that costs more than it brings: to have a connection's state fetched
-//! from another core takes as long as a third of the answer. One of HTTP/1.1
-//! does one thing at a time and stays on the loop that it is given; the
-//! requests of HTTP/2 are worked on side by side, and remain with the runtime.
+//! from another core takes as long as a third of the answer. A connection stays
+//! on the loop that it is given. One of HTTP/1.1 does one thing at a time, and
+//! all of it there; one of HTTP/2 reads, frames and encrypts there, while its
+//! requests are worked on side by side, by the runtime.
 //!
 //! What takes long gives way, as it has to on a runtime's threads: files that
 //! are not in memory are read by other threads, and a guest yields by the clock.

@@ -21,7 +21,10 @@ use futures_util::{
 };
 use hyper::rt::Executor;
 use pin_project_lite::pin_project;
-use tokio::task::{JoinError, JoinHandle, coop};
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, JoinHandle, coop},
+};
 
 /// How often a connection and its streams call one another before the other
 /// connections have their turn: with parts of 64 KiB, 2 MiB.
@@ -132,8 +135,8 @@ impl Wake for Calls {
 pub(super) struct Apart<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> Apart<T> {
-    pub(super) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(work))
+    pub(super) fn new(runtime: &Handle, work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(runtime.spawn(work))
     }
 }
 
@@ -239,7 +242,7 @@ mod tests {
     async fn work_that_nobody_waits_for_ends() {
         let held = Arc::new(());
         let seen: Weak<()> = Arc::downgrade(&held);
-        let apart = Apart::new(async move {
+        let apart = Apart::new(&Handle::current(), async move {
             let _held = held;
             pending::<()>().await;
         });
