@@ -64,7 +64,13 @@ impl Handler for Twin {
         if head.method != Method::GET && head.method != Method::HEAD {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-            return Ok(Answer { response, notes: Vec::new().into(), user: None, guest_time: Duration::ZERO });
+            return Ok(Answer {
+                response,
+                notes: Vec::new().into(),
+                user: None,
+                guest_time: Duration::ZERO,
+                repeat: None,
+            });
         }
         let answered = skerry_registry::handle(&Asked { head: &head, twin: self });
         let fault = |cause: String| Fault { failure: HostFailure::Internal, cause, guest_time: Duration::ZERO };
@@ -80,7 +86,7 @@ impl Handler for Twin {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(answered.status).map_err(|error| fault(error.to_string()))?;
         *response.headers_mut() = fields(&answered.headers);
-        Ok(Answer { response, notes: answered.notes.into(), user: None, guest_time: Duration::ZERO })
+        Ok(Answer { response, notes: answered.notes.into(), user: None, guest_time: Duration::ZERO, repeat: None })
     }
 
     fn failure_answer(&self, kind: HostFailure) -> (HeaderMap, Bytes) {

@@ -46,6 +46,11 @@ impl Host {
         self.number(&format!("skerry_remember_not_kept_total{{reason=\"{reason}\"}}"))
     }
 
+    /// Answers that the server gave to bytes that it knew.
+    pub fn repeats(&self) -> u64 {
+        self.number("skerry_http_repeats_total")
+    }
+
     /// Has it forget all, some time soon.
     pub fn forget(&self) {
         self.registry.signal(rustix::process::Signal::HUP);

@@ -66,6 +66,41 @@ fn a_second_process_moves_a_tag() {
     assert!(one.counts().stale >= 2, "{:?}", one.counts());
 }
 
+/// The server itself answers heads that are the same, byte by byte; what they
+/// are answered is looked at all the same.
+#[test]
+fn heads_that_are_the_same() {
+    let volume = tempfile::tempdir().unwrap();
+    let (one, other) = (over(volume.path(), ""), over(volume.path(), ""));
+    let images = [1, 2].map(|seed| push::image(&other.client, "a", Some("t"), seed));
+    for (n, image) in [1, 0, 1].map(|n| &images[n]).into_iter().enumerate() {
+        if n > 0 {
+            push::manifest(&other.client, "a", "t", skerry_tests::content::IMAGE, image);
+            assert_eq!(digest(&one.client, "a", "t"), sha256(image));
+        }
+        thread::sleep(SETTLED);
+        let (repeats, hits) = (one.repeats(), one.counts().hits);
+        // Computed, out of memory twice, and from then on by its bytes.
+        for _ in 0..6 {
+            assert_eq!(digest(&one.client, "a", "t"), sha256(image));
+        }
+        assert!(one.repeats() >= repeats + 3 && one.counts().hits >= hits + 5, "{:?}", one.counts());
+    }
+    let repeats = one.repeats();
+    one.forget();
+    while one.counts().entries > 0 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(digest(&one.client, "a", "t"), sha256(&images[1]));
+    assert_eq!(one.repeats(), repeats);
+    for _ in 0..6 {
+        digest(&one.client, "a", "t");
+    }
+    assert!(one.repeats() > repeats);
+    other.client.delete("/v2/a/manifests/t").expect(202);
+    one.client.get("/v2/a/manifests/t").expect(404);
+}
+
 #[test]
 fn a_link_is_rewritten_in_place() {
     let volume = tempfile::tempdir().unwrap();

@@ -72,6 +72,16 @@ impl Body {
         Self(Content::Slice(Slice { object: object.into(), offset, left: length, waiting: None }))
     }
 
+    /// All of its bytes, where they are in memory.
+    #[must_use]
+    pub fn whole(&self) -> Option<Bytes> {
+        match &self.0 {
+            Content::Empty => Some(Bytes::new()),
+            Content::Full(bytes) => Some(bytes.clone()),
+            Content::Slice(_) => None,
+        }
+    }
+
     fn left(&self) -> u64 {
         match &self.0 {
             Content::Empty => 0,

@@ -10,8 +10,10 @@ use crate::storage::{Key, Seen, Storage, Trust};
 
 /// An answer, and all that it depended on.
 pub struct Kept<A> {
+    epoch: u64,
     hash: u64,
     transcript: Box<[u8]>,
+    of_request: bool,
     ground: Ground,
     answer: A,
     pub(super) crowd: Crowd,
@@ -21,8 +23,22 @@ pub struct Kept<A> {
 const ALLOCATION: usize = 16;
 
 impl<A: Answer> Kept<A> {
-    pub(super) fn new(hash: u64, transcript: &[u8], ground: Ground, answer: A) -> Self {
-        Self { hash, transcript: transcript.into(), ground, answer, crowd: Crowd::default() }
+    pub(super) fn new(epoch: u64, transcript: &Transcript, ground: Ground, answer: A) -> Self {
+        Self {
+            epoch,
+            hash: transcript.hash(),
+            transcript: transcript.bytes().into(),
+            of_request: transcript.is_of_request(),
+            ground,
+            answer,
+            crowd: Crowd::default(),
+        }
+    }
+
+    /// Whether it is the answer to the same bytes of a request from anybody:
+    /// the guest asked neither who sends them nor what policies say.
+    pub fn is_of_request(&self) -> bool {
+        self.of_request
     }
 
     /// The answer, as it was checked.
@@ -34,6 +50,10 @@ impl<A: Answer> Kept<A> {
     pub fn seen(&self, place: &Key) -> Option<Seen> {
         let found = self.ground.looks.iter().find(|(looked, _)| looked.as_ref() == Some(place));
         found.map(|(_, seen)| *seen)
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     pub(super) fn hash(&self) -> u64 {

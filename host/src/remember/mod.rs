@@ -178,15 +178,23 @@ impl<A: Answer> Memory<A> {
     /// Whether every look of the run would see now what it saw then; `but` is
     /// a place that the caller looks at itself.
     pub fn holds(&self, kept: &Kept<A>, but: Option<&Key>) -> bool {
-        kept.holds(&self.rules, &*self.storage, but)
+        self.is_of_now(kept) && kept.holds(&self.rules, &*self.storage, but)
     }
 
     /// The same, where one look may do for several requests that wait for it.
     pub async fn holds_for_all(&self, kept: &Kept<A>) -> bool {
+        if !self.is_of_now(kept) {
+            return false;
+        }
         match self.rules.trust {
             Trust::Stamps => kept.crowd.ask(|| kept.holds(&self.rules, &*self.storage, None)).await,
             Trust::Generations | Trust::Nothing => kept.holds(&self.rules, &*self.storage, None),
         }
+    }
+
+    /// Whether it was not forgotten: whoever has it may have it from before.
+    fn is_of_now(&self, kept: &Kept<A>) -> bool {
+        kept.epoch() == self.epoch.load(Ordering::SeqCst)
     }
 
     /// The answer was given again.

@@ -41,6 +41,8 @@ pub trait Asked {
 pub struct Transcript {
     bytes: Vec<u8>,
     hasher: DefaultHasher,
+    /// Nothing was asked but what the bytes of a request say.
+    of_request: bool,
 }
 
 /// Before each part, and after the last.
@@ -51,7 +53,7 @@ impl Transcript {
     pub fn new(hashing: &RandomState, epoch: u64) -> Self {
         let mut hasher = hashing.build_hasher();
         hasher.write_u64(epoch);
-        Self { bytes: Vec::with_capacity(512), hasher }
+        Self { bytes: Vec::with_capacity(512), hasher, of_request: true }
     }
 
     /// Adds a question and its answer; false where that cannot be told.
@@ -67,6 +69,7 @@ impl Transcript {
             Question::Length => (7, b""),
             Question::Policies(asked) => (8, asked),
         };
+        self.of_request &= !matches!(question, Question::Peer | Question::Tls | Question::Policies(_));
         self.bytes.push(tag);
         self.part(name);
         let told = asked.answer(question, &mut |part| self.part(part));
@@ -85,6 +88,11 @@ impl Transcript {
     /// answers.
     pub fn hash(&self) -> u64 {
         self.hasher.finish()
+    }
+
+    /// Whether the same bytes of a request, from whomever, are told the same.
+    pub fn is_of_request(&self) -> bool {
+        self.of_request
     }
 
     pub fn bytes(&self) -> &[u8] {

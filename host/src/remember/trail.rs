@@ -199,7 +199,7 @@ impl Trail {
     /// The answer with all that it rests on, and the way to it.
     pub(super) fn end<A: Answer>(self, answer: A) -> Result<(Steps, Kept<A>), Reason> {
         let ground = self.ground()?;
-        Ok((self.steps, Kept::new(self.transcript.hash(), self.transcript.bytes(), ground, answer)))
+        Ok((self.steps, Kept::new(self.epoch, &self.transcript, ground, answer)))
     }
 
     fn ground(&self) -> Result<Ground, Reason> {

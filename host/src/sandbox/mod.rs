@@ -115,7 +115,7 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<State>,
     shared: Arc<Shared>,
-    memory: Option<Memory<Checked>>,
+    memory: Option<Arc<Memory<Checked>>>,
     module: Arc<RwLock<Arc<Module>>>,
     teller: Arc<Teller>,
     chain: Chain,
@@ -266,7 +266,7 @@ impl Sandbox {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|cause| StartError::Thread(std::io::Error::other(cause)))?;
         let seed = u128::from_ne_bytes(seed);
-        let memory = remember.and_then(|options| Memory::new(Arc::clone(&storage), options));
+        let memory = remember.and_then(|options| Memory::new(Arc::clone(&storage), options)).map(Arc::new);
         if let Some(preopen) = &preopen {
             preopen.check().map_err(StartError::Preopen)?;
         }
@@ -377,7 +377,7 @@ impl Sandbox {
 
     /// What is remembered, where anything is.
     pub fn remembered(&self) -> Option<remember::Counts> {
-        self.memory.as_ref().map(Memory::counts)
+        self.memory.as_ref().map(|memory| memory.counts())
     }
 
     /// Forgets all answers. Whoever lets a module see another configuration
@@ -432,7 +432,7 @@ impl Sandbox {
 
     /// Has the guest answer, and remembers the answer if it can be given again.
     async fn respond(&self, request: Request) -> (Result<Answer, Failed>, Duration) {
-        let memory = self.memory.as_ref().filter(|_| request.reads());
+        let memory = self.memory.as_deref().filter(|_| request.reads());
         // Before the module: see `Memory::trail`.
         let mut trail = memory.map(Memory::trail);
         // What policies said that were replaced before that is not for those

@@ -20,7 +20,8 @@ impl Sandbox {
     /// That there was no proper answer, or a larger one.
     pub async fn read_own(&self, path: &str, most: u64) -> Result<Option<Bytes>, String> {
         let head = http::Request::builder().uri(path).body(()).map_err(|cause| cause.to_string())?;
-        let facts = Facts { request_id: RequestId::next(), client: IpAddr::from([127, 0, 0, 1]), tls: None };
+        let client = IpAddr::from([127, 0, 0, 1]);
+        let facts = Facts { request_id: RequestId::next(), client, tls: None, repeats: false };
         let request =
             Request { head: head.into_parts().0, body: None, facts: Arc::new(facts), query: None, session: None };
         let (outcome, _) = self.respond(request).await;

@@ -1,7 +1,7 @@
 //! Where the sandbox and the memory of answers meet: what a request tells a
 //! guest, what an answer weighs, and how one is given again.
 
-use std::{mem::size_of, net::IpAddr, sync::Arc};
+use std::{mem::size_of, net::IpAddr, pin::Pin, sync::Arc};
 
 use http::{
     HeaderName, HeaderValue, Method, Response,
@@ -9,14 +9,14 @@ use http::{
 };
 
 use super::{
-    Sandbox,
+    Sandbox, Shared,
     answer::{Checked, Content},
     state::{Request, State},
 };
 use crate::{
     plane::Body,
     remember::{self, Asked, Kept, Memory, Question, Reason},
-    server::Answer,
+    server::{Answer, Repeat},
     storage::{Failure, Key, Looked},
 };
 
@@ -142,7 +142,7 @@ impl remember::Answer for Checked {
 impl Sandbox {
     /// The answer that the guest would give, if it is remembered and right
     /// still.
-    pub(super) async fn recall(&self, memory: &Memory<Checked>, request: &mut Request) -> Option<Answer> {
+    pub(super) async fn recall(&self, memory: &Arc<Memory<Checked>>, request: &mut Request) -> Option<Answer> {
         let kept = memory.find(request)?;
         let checked = kept.answer();
         let body = match &checked.content {
@@ -155,7 +155,12 @@ impl Sandbox {
             return None;
         };
         memory.hit();
-        Some(Answer { user: request.user(), ..answer_of(checked, body) })
+        let repeats = request.facts.repeats && request.session.is_none() && kept.is_of_request();
+        let repeat = (repeats && !matches!(checked.content, Content::Slice { .. })).then(|| {
+            let (memory, shared) = (Arc::clone(memory), Arc::clone(&self.shared));
+            Arc::new(Same { memory, shared, kept: Arc::clone(&kept) }) as Arc<dyn Repeat>
+        });
+        Some(Answer { user: request.user(), repeat, ..answer_of(checked, body) })
     }
 
     /// The part of an object that the answer names, if it is the object that
@@ -173,5 +178,28 @@ pub fn answer_of(checked: &Checked, body: Body) -> Answer {
     let mut response = Response::new(body);
     *response.status_mut() = checked.status;
     *response.headers_mut() = checked.headers.clone();
-    Answer { response, notes: checked.notes.clone(), user: None, guest_time: std::time::Duration::ZERO }
+    let guest_time = std::time::Duration::ZERO;
+    Answer { response, notes: checked.notes.clone(), user: None, guest_time, repeat: None }
+}
+
+/// An answer that is the same for the same bytes, while it is right.
+struct Same {
+    memory: Arc<Memory<Checked>>,
+    shared: Arc<Shared>,
+    kept: Arc<Kept<Checked>>,
+}
+
+impl Repeat for Same {
+    fn again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        Box::pin(async move {
+            let holds = self.memory.holds_for_all(&self.kept).await;
+            if holds {
+                self.memory.hit();
+                self.shared.uses.note(&self.kept.answer().notes);
+            } else {
+                self.memory.stale(&self.kept);
+            }
+            holds
+        })
+    }
 }

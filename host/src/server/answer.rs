@@ -86,16 +86,21 @@ pub(super) fn farewell(handler: &dyn Handler, own: &HeaderMap, failure: HostFail
     set_headers(&mut headers, own);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    let status = failure.status();
+    let mut out = head(failure.status(), &headers);
+    out.put_slice(b"\r\n");
+    out.put_slice(&body);
+    out.freeze()
+}
+
+/// The head of an HTTP/1.1 answer, but for the empty line at its end.
+pub(super) fn head(status: StatusCode, headers: &HeaderMap) -> BytesMut {
     let mut out = BytesMut::new();
     out.put_slice(format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("")).as_bytes());
-    for (name, value) in &headers {
+    for (name, value) in headers {
         out.put_slice(name.as_str().as_bytes());
         out.put_slice(b": ");
         out.put_slice(value.as_bytes());
         out.put_slice(b"\r\n");
     }
-    out.put_slice(b"\r\n");
-    out.put_slice(&body);
-    out.freeze()
+    out
 }

@@ -5,7 +5,7 @@ use std::{
     io,
     net::IpAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -35,12 +35,13 @@ use super::{
     pipeline::Pipeline,
     proxied::Proxies,
     pulse::{Pulse, Silence},
+    repeats::{Repeater, Wanted},
     shutdown::{Phase, Shutdown},
     slots::{Share, Slot, Slots},
     socket::Socket,
     streams::{Apart, Multiplexed, Streams},
     turns::Turns,
-    wire::Wire,
+    wire::{Requests, Wire},
 };
 use crate::{metrics::Held, tls::ClientCertificate};
 
@@ -55,6 +56,25 @@ pub(super) struct Peer {
     // all connections share: that would go from core to core for each.
     pub(super) shared: Arc<Shared>,
     shutdown: Shutdown,
+    /// The bytes of the next request's head.
+    wanted: Mutex<Option<Wanted>>,
+}
+
+impl Peer {
+    /// Whether the server ends, and with it the connection.
+    pub(super) fn ends(&self) -> bool {
+        self.shutdown.phase() >= Phase::Draining
+    }
+
+    /// The next request's answer is to be kept.
+    pub(super) fn want(&self, head: Wanted) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+    }
+
+    /// This is the next request: whether its answer is to be kept.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// What all connections share.
@@ -114,6 +134,7 @@ pub(super) async fn serve(
         pulse,
         shared: shared.clone(),
         shutdown,
+        wanted: Mutex::default(),
     });
     let runtime = Handle::current();
     shared.spread.spawn(async move {
@@ -301,7 +322,10 @@ async fn http1(stream: Stream, peer: Arc<Peer>) {
     let for_farewell = peer.clone();
     let wire = Wire::new(
         Output::new(stream, false),
-        Some(Framing::new(limits.head_bytes, limits.head_fields)),
+        Some(Requests {
+            framing: Framing::new(limits.head_bytes, limits.head_fields),
+            repeater: Repeater::new(peer.clone()),
+        }),
         peer.pulse.clone(),
         Arc::new(move |failure| for_farewell.shared.pipeline.farewell(failure)),
     );
@@ -312,7 +336,7 @@ async fn http1(stream: Stream, peer: Arc<Peer>) {
         let peer = for_requests.clone();
         async move {
             let mut response = peer.shared.pipeline.serve(&peer, active, request).await;
-            if peer.shutdown.phase() >= Phase::Draining {
+            if peer.ends() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)

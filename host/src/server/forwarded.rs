@@ -12,6 +12,9 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// What is read of them.
+pub(super) const FIELDS: [HeaderName; 4] = [FORWARDED, FOR, PROTO, HOST];
+
 /// What the outermost trusted proxy saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
@@ -45,7 +48,7 @@ impl Trust {
     /// that nothing behind believes what a stranger wrote.
     pub(super) fn origin(&self, peer: IpAddr, headers: &mut HeaderMap) -> Origin {
         let mut origin = Origin { client: peer, scheme: None, host: None };
-        if ![FORWARDED, FOR, PROTO, HOST].iter().any(|name| headers.contains_key(name)) {
+        if !FIELDS.iter().any(|name| headers.contains_key(name)) {
             return origin;
         }
         if self.trusts(peer) {
@@ -59,7 +62,7 @@ impl Trust {
         } else if !self.warned.swap(true, Relaxed) {
             tracing::warn!(%peer, "Forwarded or X-Forwarded-* from an address that is not in http.trustedproxies: ignored, here and from now on");
         }
-        for name in [FORWARDED, FOR, PROTO, HOST] {
+        for name in FIELDS {
             headers.remove(name);
         }
         origin

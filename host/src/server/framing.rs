@@ -19,6 +19,7 @@ pub(super) struct Framing {
     chunked: bool,
     /// Bytes of the last body so far, as the client means them.
     body: u64,
+    heads: u64,
     limits: (usize, usize),
 }
 
@@ -66,6 +67,7 @@ impl Framing {
             length: None,
             chunked: false,
             body: 0,
+            heads: 0,
             limits: (bytes, fields),
         }
     }
@@ -83,6 +85,11 @@ impl Framing {
     /// Bytes of the last body so far.
     pub(super) fn body(&self) -> u64 {
         self.body
+    }
+
+    /// Heads that have come to their end.
+    pub(super) fn heads(&self) -> u64 {
+        self.heads
     }
 
     /// Looks at the next bytes of the connection.
@@ -213,6 +220,7 @@ impl Framing {
     /// The empty line.
     fn head_end(&mut self) -> Result<(), Wrong> {
         self.body = 0;
+        self.heads += 1;
         match (self.chunked, self.length) {
             (true, Some(_)) => return Err(Wrong::Malformed("both a transfer encoding and a length")),
             (true, None) => {

@@ -1,6 +1,6 @@
 //! What stands behind the server: something that answers requests.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -33,6 +33,8 @@ pub struct Facts {
     pub client: IpAddr,
     /// The TLS connection that ends here, if one does.
     pub tls: Option<Arc<TlsFacts>>,
+    /// Whether an [`Answer::repeat`] would be of use.
+    pub repeats: bool,
 }
 
 /// What is known of a TLS connection.
@@ -74,6 +76,15 @@ pub struct Answer {
     pub user: Option<Arc<str>>,
     /// Time spent in the guest itself.
     pub guest_time: Duration,
+    /// Where it is also the answer to the next request of the same bytes, from
+    /// whomever and over whichever connection, for as long as this says so.
+    pub repeat: Option<Arc<dyn Repeat>>,
+}
+
+/// Knows whether an answer is right still.
+pub trait Repeat: Send + Sync {
+    /// Whether it may be given once more; if so, it counts as given.
+    fn again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 }
 
 /// Why a handler has no answer: the host gives one.

@@ -15,6 +15,8 @@ const STATUSES: [&str; 6] = ["aborted", "1xx", "2xx", "3xx", "4xx", "5xx"];
 pub(super) struct Meters {
     requests: [[Arc<Counter>; STATUSES.len()]; METHODS.len()],
     durations: [Arc<Histogram>; METHODS.len()],
+    /// Requests that were answered as an earlier one of the same bytes was.
+    pub(super) repeats: Arc<Counter>,
     /// Requests whose answers are not done.
     pub(super) in_flight: Arc<Gauge>,
     /// Bytes on the wire, TLS included.
@@ -73,6 +75,10 @@ impl Meters {
         Self {
             requests: array::from_fn(|method| array::from_fn(|status| request(method, status))),
             durations: array::from_fn(duration),
+            repeats: counter(
+                "skerry_http_repeats_total",
+                "Requests of HTTP/1.1 answered as an earlier one of the same bytes was, which was right still.",
+            ),
             in_flight: metrics.gauge("skerry_http_requests_in_flight", "Requests whose answers are not done.", &[]),
             received: counter("skerry_network_received_bytes_total", "Bytes read from clients, TLS included."),
             sent: counter("skerry_network_sent_bytes_total", "Bytes written to clients, TLS included."),

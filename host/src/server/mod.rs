@@ -4,7 +4,7 @@
 //! handler to know. A request passes these rooms:
 //!
 //! ```text
-//! accept → connection ─ socket (stalls, lingering) ─ proxied ─ TLS ─ wire (HTTP/1.1 framing) ─ hyper
+//! accept → connection ─ socket (stalls, lingering) ─ proxied ─ TLS ─ wire (HTTP/1.1 framing, repeats) ─ hyper
 //!                                                              │
 //!   pipeline: check → forwarded → prefix → Handler → answer (framing, rewriting, headers) → record
 //! ```
@@ -35,6 +35,7 @@ mod pipeline;
 mod proxied;
 mod pulse;
 mod record;
+mod repeats;
 mod request_id;
 mod rewrite;
 mod shutdown;
@@ -53,7 +54,7 @@ pub use self::{
     control::{Command, Commands, Door, LARGEST_COMMAND, control},
     escape::{Escaped, escaped},
     event_loops::EventLoops,
-    handler::{Answer, Facts, Fault, Handler, HostFailure, Notes, TlsFacts, USED},
+    handler::{Answer, Facts, Fault, Handler, HostFailure, Notes, Repeat, TlsFacts, USED},
     health::Health,
     listen::{ACME_TLS, Challenges, Endpoint, TlsSetup, TlsSource, listen},
     options::{Limits, Options},

@@ -28,7 +28,8 @@ use super::{
     meters::Meters,
     options::Options,
     pulse::Active,
-    record::{Record, Sent},
+    record::{About, Record, Sent},
+    repeats::Repeats,
     request_id::RequestId,
     rewrite,
 };
@@ -38,6 +39,7 @@ pub(super) struct Pipeline {
     pub(super) options: Options,
     pub(super) trust: Trust,
     pub(super) meters: Arc<Meters>,
+    pub(super) repeats: Repeats,
     handler: Arc<dyn Handler>,
     health: Arc<Health>,
 }
@@ -56,7 +58,7 @@ impl Pipeline {
         };
         options.host = options.host.map(|host| host.trim_end_matches('/').to_owned());
         let trust = Trust::new(options.trusted_proxies.clone());
-        Self { options, trust, meters, handler, health }
+        Self { options, trust, meters, repeats: Repeats::new(), handler, health }
     }
 
     /// The bytes of an answer to what never became a request.
@@ -68,7 +70,8 @@ impl Pipeline {
     pub(super) async fn serve(&self, peer: &Arc<Peer>, active: Active, request: Request<Incoming>) -> Response<Sent> {
         let (mut head, body) = request.into_parts();
         let id = RequestId::next();
-        let mut record = Record::begin(&head, id, peer.clone(), active);
+        let mut record = Record::begin(About::of(&head), id, peer.clone(), active);
+        let wanted = peer.wanted().filter(|wanted| wanted.is_of(&head));
         let has_body = !body.is_end_stream();
         let (version, method) = (head.version, head.method.clone());
 
@@ -80,17 +83,18 @@ impl Pipeline {
         let answer = match admitted {
             Err(failure) => Err(Fault { failure, cause: String::new(), guest_time: Duration::ZERO }),
             Ok(()) => {
-                let facts = Facts { request_id: id, client: origin.client, tls: peer.tls.clone() };
+                let facts =
+                    Facts { request_id: id, client: origin.client, tls: peer.tls.clone(), repeats: wanted.is_some() };
                 self.guarded(self.handler.handle(head, body, Arc::new(facts))).await
             }
         };
 
-        let Answer { mut response, notes, user, guest_time } = answer.unwrap_or_else(|fault| {
+        let Answer { mut response, notes, user, guest_time, repeat } = answer.unwrap_or_else(|fault| {
             if !fault.cause.is_empty() {
                 tracing::error!(request_id = %id, cause = %escaped(fault.cause.as_bytes()), "request failed");
             }
             let response = answer::failure(&*self.handler, fault.failure);
-            Answer { response, notes: Notes::default(), user: None, guest_time: fault.guest_time }
+            Answer { response, notes: Notes::default(), user: None, guest_time: fault.guest_time, repeat: None }
         });
         if response.status().is_informational() {
             tracing::error!(request_id = %id, status = response.status().as_u16(), "an answer that is none");
@@ -112,16 +116,24 @@ impl Pipeline {
         }
         record.status = Some(response.status());
         (record.notes, record.user, record.guest) = (notes, user, guest_time);
+        if let (Some(wanted), Some(repeat)) = (wanted, repeat) {
+            self.repeats.keep(wanted, &response, &record, repeat);
+        }
         response.map(|body| Sent::new(body, record))
     }
 
     /// Whether the handler gets to see it; if not, why.
     fn admit(&self, head: &mut http::request::Parts) -> Result<(), HostFailure> {
         check::check(head, &self.options.limits)?;
-        if !self.health.is_ok() {
+        if !self.is_well() {
             return Err(HostFailure::Unavailable);
         }
         if check::strip_prefix(head, &self.options.prefix) { Ok(()) } else { Err(HostFailure::NotFound) }
+    }
+
+    /// Whether requests are answered at all.
+    pub(super) fn is_well(&self) -> bool {
+        self.health.is_ok()
     }
 
     /// What goes before the paths in `Location` and `Link`.

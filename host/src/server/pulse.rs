@@ -24,6 +24,9 @@ pub(super) struct Pulse {
     base: Instant,
     /// Streams share the connection.
     multiplexed: AtomicBool,
+    /// Requests that have begun, but for those that were answered by what an
+    /// earlier one was.
+    begun: AtomicU64,
     /// No request yet.
     fresh: AtomicBool,
     /// Requests whose answers are not done.
@@ -71,6 +74,7 @@ impl Pulse {
         Self {
             base: Instant::now(),
             multiplexed: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
             fresh: AtomicBool::new(true),
             active: AtomicU32::new(0),
             idle_since: AtomicU64::new(1),
@@ -103,9 +107,20 @@ impl Pulse {
 
     /// A request has begun, and goes on till the returned value is dropped.
     pub(super) fn request(self: &Arc<Self>) -> Active {
+        self.begun.fetch_add(1, Relaxed);
+        self.repeat()
+    }
+
+    /// The same for one that is answered as an earlier one was.
+    pub(super) fn repeat(self: &Arc<Self>) -> Active {
         self.fresh.store(false, Relaxed);
         self.active.fetch_add(1, Relaxed);
         Active(self.clone())
+    }
+
+    /// Requests that have [begun](Self::request).
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
     }
 
     /// Streams share the connection.

@@ -33,13 +33,9 @@ use crate::plane::Body;
 pub(super) struct Record {
     pulse: Active,
     peer: Arc<Peer>,
-    started: Instant,
+    pub(super) started: Instant,
     id: RequestId,
-    method: Method,
-    uri: Uri,
-    version: Version,
-    agent: Option<HeaderValue>,
-    declared: Option<u64>,
+    pub(super) about: About,
     pub(super) client: IpAddr,
     pub(super) status: Option<StatusCode>,
     pub(super) notes: Notes,
@@ -53,22 +49,39 @@ pub(super) struct Record {
     sending: bool,
 }
 
+/// What a head says that is written down.
+#[derive(Clone)]
+pub(super) struct About {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    agent: Option<HeaderValue>,
+    declared: Option<u64>,
+}
+
+impl About {
+    pub(super) fn of(head: &Parts) -> Self {
+        Self {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
+            agent: head.headers.get(USER_AGENT).cloned(),
+            declared: head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()),
+        }
+    }
+}
+
 impl Record {
     /// A request begins.
-    pub(super) fn begin(head: &Parts, id: RequestId, peer: Arc<Peer>, pulse: Active) -> Box<Self> {
+    pub(super) fn begin(about: About, id: RequestId, peer: Arc<Peer>, pulse: Active) -> Box<Self> {
         peer.shared.pipeline.meters.in_flight.add(1);
-        let declared = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Box::new(Self {
             client: peer.address,
             pulse,
             peer,
             started: Instant::now(),
             id,
-            method: head.method.clone(),
-            uri: head.uri.clone(),
-            version: head.version,
-            agent: head.headers.get(USER_AGENT).cloned(),
-            declared,
+            about,
             status: None,
             notes: Notes::default(),
             user: None,
@@ -83,8 +96,8 @@ impl Record {
     /// Bytes of the request's body: on HTTP/1.1 as they came, on HTTP/2 as
     /// declared, which it enforces.
     fn received(&self) -> u64 {
-        match self.version {
-            Version::HTTP_2 => self.declared.unwrap_or(0),
+        match self.about.version {
+            Version::HTTP_2 => self.about.declared.unwrap_or(0),
             _ => self.pulse.body(),
         }
     }
@@ -95,7 +108,7 @@ impl Record {
 
     fn write(&self) {
         let took = self.started.elapsed();
-        self.meters().request(&self.method, self.status, took);
+        self.meters().request(&self.about.method, self.status, took);
         if !tracing::enabled!(target: "access", tracing::Level::INFO) {
             return;
         }
@@ -115,17 +128,17 @@ impl Record {
             request_id = %self.id,
             client,
             user = self.user.as_ref().map(|user| tracing::field::display(escaped(user.as_bytes()))),
-            method = &*escaped(self.method.as_str().as_bytes()).text(),
-            path = &*escaped(self.uri.path().as_bytes()).text(),
-            query = &*escaped(self.uri.query().unwrap_or_default().as_bytes()).text(),
-            protocol = ?self.version,
+            method = &*escaped(self.about.method.as_str().as_bytes()).text(),
+            path = &*escaped(self.about.uri.path().as_bytes()).text(),
+            query = &*escaped(self.about.uri.query().unwrap_or_default().as_bytes()).text(),
+            protocol = ?self.about.version,
             status = self.status.map_or(0, |status| status.as_u16()),
             received = self.received(),
             sent = self.sent,
             aborted = !self.complete,
             duration_us = micros(took),
             guest_us = micros(self.guest),
-            user_agent = &*escaped(self.agent.as_ref().map_or(b"", |agent| agent.as_bytes())).text(),
+            user_agent = &*escaped(self.about.agent.as_ref().map_or(b"", |agent| agent.as_bytes())).text(),
             notes = &*notes,
             "response completed"
         );
@@ -152,6 +165,14 @@ pin_project! {
         #[pin]
         body: Body,
         record: Option<Box<Record>>,
+    }
+}
+
+impl Record {
+    /// So many bytes of the body were handed on, of so many.
+    pub(super) fn handed_on(&mut self, sent: usize, all: usize) {
+        self.sent = sent as u64;
+        self.complete = sent == all;
     }
 }
 

@@ -15,16 +15,23 @@ use super::{
     handler::HostFailure,
     output::Output,
     pulse::Pulse,
+    repeats::Repeater,
 };
 
 /// Gives the bytes of the last answer on a connection.
 pub(super) type Farewell = Arc<dyn Fn(HostFailure) -> Bytes + Send + Sync>;
 
+/// What follows the requests of HTTP/1.1.
+pub(super) struct Requests {
+    pub(super) framing: Framing,
+    pub(super) repeater: Repeater,
+}
+
 /// What hyper speaks through.
 pub(super) struct Wire {
     output: Output,
     /// HTTP/1.1 only.
-    framing: Option<Framing>,
+    requests: Option<Requests>,
     pulse: Arc<Pulse>,
     farewell: Farewell,
     /// What hyper never saw and must be answered, at the end of the
@@ -42,8 +49,8 @@ enum Place {
 }
 
 impl Wire {
-    pub(super) fn new(output: Output, framing: Option<Framing>, pulse: Arc<Pulse>, farewell: Farewell) -> Self {
-        Self { output, framing, pulse, farewell, unanswered: None, last_word: Bytes::new(), broken: None }
+    pub(super) fn new(output: Output, requests: Option<Requests>, pulse: Arc<Pulse>, farewell: Farewell) -> Self {
+        Self { output, requests, pulse, farewell, unanswered: None, last_word: Bytes::new(), broken: None }
     }
 
     /// Whether there is something left to say that hyper does not know of.
@@ -51,9 +58,27 @@ impl Wire {
         self.unanswered.is_some() || !self.last_word.is_empty()
     }
 
+    /// Reads what hyper is to see.
+    fn read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(Requests { repeater, .. }) = &mut self.requests else { return self.output.poll_read(cx, buf) };
+        let before = buf.filled().len();
+        loop {
+            ready!(repeater.poll(cx, &self.output))?;
+            if repeater.gives_back() {
+                repeater.give_back(buf);
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.output.poll_read(cx, buf))?;
+            if !repeater.begin(buf.filled().get(before..).unwrap_or_default()) {
+                return Poll::Ready(Ok(()));
+            }
+            buf.set_filled(before);
+        }
+    }
+
     /// Looks at what came.
     fn look(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let Some(framing) = &mut self.framing else { return };
+        let Some(Requests { framing, .. }) = &mut self.requests else { return };
         let new = buf.filled().get(before..).unwrap_or_default();
         let Err(Broken { good, wrong }) = framing.feed(new) else {
             return self.pulse.received(framing.in_head(), framing.in_body(), framing.body());
@@ -92,13 +117,13 @@ impl AsyncRead for Wire {
             Some(_) => return Poll::Ready(Err(malformed())),
         }
         if this.pulse.read_expired() {
-            if this.pulse.head_expired() && this.framing.as_ref().is_some_and(Framing::in_head) {
+            if this.pulse.head_expired() && this.requests.as_ref().is_some_and(|requests| requests.framing.in_head()) {
                 this.unanswered = Some(HostFailure::TimedOut);
             }
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client was silent for too long")));
         }
         let before = buf.filled().len();
-        match this.output.poll_read(cx, buf) {
+        match this.read(cx, buf) {
             Poll::Ready(Ok(())) => {
                 this.look(buf, before);
                 // No bytes would mean the end.
@@ -108,7 +133,7 @@ impl AsyncRead for Wire {
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {
-                if this.framing.is_some() {
+                if this.requests.is_some() {
                     this.pulse.waits();
                 }
                 Poll::Pending
@@ -135,12 +160,23 @@ impl AsyncWrite for Wire {
         self.output.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.output.poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.output.poll_flush(cx))?;
+        if let Some(Requests { framing, repeater }) = &mut self.requests {
+            repeater.flushed(framing);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // What was begun comes to its end.
+        if let Some(Requests { repeater, .. }) = &mut this.requests {
+            ready!(repeater.poll(cx, &this.output))?;
+            if repeater.gives_back() {
+                this.unanswered = Some(HostFailure::Unavailable);
+            }
+        }
         // Only when no request is under way: an answer in the middle of
         // another would be part of that.
         if let Some(failure) = this.unanswered.take()

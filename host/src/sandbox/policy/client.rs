@@ -157,8 +157,12 @@ mod tests {
 
     #[test]
     fn a_fingerprint_tells_clients_apart() {
-        let facts =
-            |address: &str| Facts { request_id: RequestId::next(), client: address.parse().unwrap(), tls: None };
+        let facts = |address: &str| Facts {
+            request_id: RequestId::next(),
+            client: address.parse().unwrap(),
+            tls: None,
+            repeats: false,
+        };
         let of = |secret: u8, fields: &[&str], address: &str| {
             let fields: Vec<_> = fields.iter().map(|field| HeaderValue::from_str(field).unwrap()).collect();
             fingerprint(&[secret; 32], &fields, &facts(address))

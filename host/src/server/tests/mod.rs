@@ -7,5 +7,6 @@ mod drain;
 mod framing;
 mod http2;
 mod proxied;
+mod repeats;
 mod requests;
 mod support;

@@ -3,7 +3,11 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -28,8 +32,8 @@ use crate::{
     metrics::Metrics,
     plane::Body,
     server::{
-        Answer, Endpoint, EventLoops, Facts, Fault, Handler, Health, HostFailure, Options, Phase, Server, TlsSetup,
-        Trigger, listen,
+        Answer, Endpoint, EventLoops, Facts, Fault, Handler, Health, HostFailure, Options, Phase, Repeat, Server,
+        TlsSetup, Trigger, listen,
     },
     storage::{Failure, Object},
 };
@@ -42,6 +46,30 @@ pub(super) struct Test {
     pub(super) seen: Mutex<Option<(Parts, Arc<Facts>)>>,
     /// `/wait` says here that it was begun, and that it was dropped.
     pub(super) events: mpsc::UnboundedSender<&'static str>,
+    /// How often `/same` was answered here, which its answers say.
+    pub(super) answered: AtomicUsize,
+    pub(super) same: Arc<Same>,
+}
+
+/// Whether answers of `/same` may be given again.
+#[derive(Default)]
+pub(super) struct Same {
+    pub(super) wrong: AtomicBool,
+    /// It says that it was asked, and tells only with a permit.
+    pub(super) waits: AtomicBool,
+    gate: Option<(Arc<Semaphore>, mpsc::UnboundedSender<&'static str>)>,
+}
+
+impl Repeat for Same {
+    fn again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        Box::pin(async move {
+            if let Some((gate, events)) = self.gate.as_ref().filter(|_| self.waits.load(SeqCst)) {
+                let _ = events.send("asked");
+                gate.acquire().await.unwrap().forget();
+            }
+            !self.wrong.load(SeqCst)
+        })
+    }
 }
 
 /// Bytes that come when the gate lets them.
@@ -92,10 +120,17 @@ impl Drop for OnDrop {
 #[async_trait]
 impl Handler for Test {
     async fn handle(&self, head: Parts, body: hyper::body::Incoming, facts: Arc<Facts>) -> Result<Answer, Fault> {
-        *self.seen.lock().unwrap() = Some((head.clone(), facts));
+        *self.seen.lock().unwrap() = Some((head.clone(), facts.clone()));
+        let mut repeat = None;
         let mut response = Response::new(Body::empty());
         match head.uri.path() {
             "/hello" => *response.body_mut() = Body::full(Bytes::from_static(b"hello")),
+            "/same" => {
+                let count = self.answered.fetch_add(1, SeqCst) + 1;
+                *response.body_mut() = Body::full(Bytes::from(format!("answer {count}")));
+                response.headers_mut().insert(header::ETAG, HeaderValue::from_static("\"same\""));
+                repeat = facts.repeats.then(|| self.same.clone() as Arc<dyn Repeat>);
+            }
             "/early" => {
                 *response.status_mut() = StatusCode::UNAUTHORIZED;
                 *response.body_mut() = Body::full(Bytes::from_static(b"who are you?"));
@@ -157,6 +192,7 @@ impl Handler for Test {
             notes: [("note".into(), "a\nb".into())].into(),
             user: Some("a\"b".into()),
             guest_time: Duration::from_micros(7),
+            repeat,
         })
     }
 
@@ -204,7 +240,10 @@ pub(super) async fn start_on(loops: usize, change: impl FnOnce(&mut Options)) ->
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let config = Arc::new(config);
     let (events_to, events) = mpsc::unbounded_channel();
-    let handler = Arc::new(Test { gate: Arc::new(Semaphore::new(0)), seen: Mutex::default(), events: events_to });
+    let gate = Arc::new(Semaphore::new(0));
+    let same = Arc::new(Same { gate: Some((gate.clone(), events_to.clone())), ..Same::default() });
+    let seen = Mutex::default();
+    let handler = Arc::new(Test { gate, seen, events: events_to, answered: AtomicUsize::new(0), same });
     let (health, metrics) = (Health::new(), Arc::new(Metrics::new()));
     let (trigger, shutdown) = Trigger::new();
     let tls = listen("127.0.0.1:0".parse().unwrap(), 128).unwrap();
@@ -331,6 +370,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
                 String::from_utf8_lossy(&self.got)
             );
         }
+    }
+
+    /// So many bytes.
+    pub(super) async fn bytes(&mut self, count: usize) -> String {
+        while self.got.len() < count {
+            assert!(self.more().await.unwrap(), "only {} bytes of {count} came", self.got.len());
+        }
+        let rest = self.got.split_off(count);
+        String::from_utf8(std::mem::replace(&mut self.got, rest)).unwrap()
     }
 
     /// All up to the end of the connection, which may be rude.
