@@ -56,8 +56,8 @@ const LARGEST: usize = 16 << 10;
 
 /// What makes a request one of its own: it is framed in another way, says who
 /// sends it, or is not to be kept in memory as it is.
-const APART: [HeaderName; 8] =
-    [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE];
+const APART: [HeaderName; 7] =
+    [AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE];
 
 /// A head, and the answer to it.
 struct Pair {
@@ -91,6 +91,8 @@ impl Wanted {
         head.version == Version::HTTP_11
             && matches!(head.method, Method::GET | Method::HEAD)
             && self.bytes.starts_with(line.as_bytes())
+            // Some clients say what HTTP/1.1 does without a word.
+            && head.headers.get_all(CONNECTION).iter().all(|option| option.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
             && !APART.iter().chain(&forwarded::FIELDS).any(|name| head.headers.contains_key(name))
     }
 }

@@ -46,9 +46,13 @@ async fn are_answered_the_same() {
         lines.sort();
         lines
     };
-    for (method, ends) in [("GET", "answer 2"), ("HEAD", "")] {
+    for (method, more, ends) in
+        [("GET", "", "answer 2"), ("HEAD", "", ""), ("GET", "Connection: Keep-Alive\r\n", "answer 2")]
+    {
         let mut client = server.tls("http/1.1").await;
-        let request = format!("{method} /same HTTP/1.1\r\nHost: a\r\n\r\n");
+        let request = format!("{method} /same HTTP/1.1\r\nHost: a\r\n{more}\r\n");
+        let requests = format!("skerry_http_requests_total{{method=\"{method}\",status=\"2xx\"}}");
+        let all = server.count(&requests);
         let mut heads = Vec::new();
         server.handler.answered.store(0, SeqCst);
         let before = server.count(REPEATS);
@@ -64,8 +68,8 @@ async fn are_answered_the_same() {
         assert!(heads[0].contains(&"x-own: c".to_owned()) && heads[0].contains(&"content-length: 8".to_owned()));
         assert_eq!((server.count(REPEATS) - before, server.handler.answered.load(SeqCst)), (3, 2), "{method}");
         // They count as any other.
-        assert_eq!(server.count(&format!("skerry_http_requests_total{{method=\"{method}\",status=\"2xx\"}}")), 5);
         server.until("skerry_http_requests_in_flight", 0).await;
+        assert_eq!(server.count(&requests), all + 5);
     }
     // What a handler answers may depend on whether there is TLS.
     assert_eq!(ask(&mut server.plain().await, "GET /same HTTP/1.1\r\nHost: a\r\n\r\n").await, "answer 3");
@@ -90,6 +94,7 @@ async fn are_no_others() {
         "X-Forwarded-For: 192.0.2.1",
         "Forwarded: for=192.0.2.1",
         "Upgrade: h2c",
+        "Connection: keep-alive, x",
     ] {
         let request = SAME.replacen("\r\n", &format!("\r\n{field}\r\n"), 1);
         let answered = server.handler.answered.load(SeqCst);
