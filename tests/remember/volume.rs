@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use skerry_tests::{Client, Options, binary, children, push, sha256};
@@ -88,7 +88,9 @@ fn heads_that_are_the_same() {
     }
     let repeats = one.repeats();
     one.forget();
+    let patience = Instant::now() + Duration::from_secs(20);
     while one.counts().entries > 0 {
+        assert!(Instant::now() < patience, "{:?}", one.counts());
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(digest(&one.client, "a", "t"), sha256(&images[1]));

@@ -9,7 +9,7 @@
 //!   pipeline: check → forwarded → prefix → Handler → answer (framing, rewriting, headers) → record
 //! ```
 //!
-//! A connection of HTTP/1.1 stays on one thread from then on ([`EventLoops`]).
+//! A connection stays on one thread from then on ([`EventLoops`]).
 //!
 //! Nothing here has a total time: a body may take as long as its bytes keep
 //! moving. What may not happen is silence ([`Limits`]).

@@ -102,6 +102,12 @@ impl Record {
         }
     }
 
+    /// So many bytes of the body were handed on, of so many.
+    pub(super) fn handed_on(&mut self, sent: usize, all: usize) {
+        self.sent = sent as u64;
+        self.complete = sent == all;
+    }
+
     fn meters(&self) -> &Meters {
         &self.peer.shared.pipeline.meters
     }
@@ -165,14 +171,6 @@ pin_project! {
         #[pin]
         body: Body,
         record: Option<Box<Record>>,
-    }
-}
-
-impl Record {
-    /// So many bytes of the body were handed on, of so many.
-    pub(super) fn handed_on(&mut self, sent: usize, all: usize) {
-        self.sent = sent as u64;
-        self.complete = sent == all;
     }
 }
 

@@ -49,7 +49,7 @@ use crate::plane::Body;
 
 /// Answers that are kept at the most.
 const PLACES: usize = 256;
-/// Bytes of the longest head that is kept, and of the largest body: what is
+/// Bytes of the longest head that is kept, and of the largest answer: what is
 /// larger takes its time anyway.
 const LONGEST: usize = 2 << 10;
 const LARGEST: usize = 16 << 10;
@@ -142,8 +142,7 @@ impl Repeats {
 
     /// Keeps an answer, as it is sent.
     pub(super) fn keep(&self, asked: Wanted, response: &Response<Body>, record: &Record, repeat: Arc<dyn Repeat>) {
-        let body = response.body().whole().filter(|body| body.len() <= LARGEST);
-        let (Some(body), StatusCode::OK) = (body, response.status()) else { return };
+        let (Some(body), StatusCode::OK) = (response.body().whole(), response.status()) else { return };
         if response.headers().contains_key(CONNECTION) {
             return;
         }
@@ -151,6 +150,9 @@ impl Repeats {
         fields.remove(DATE);
         let mut head = answer::head(response.status(), &fields);
         head.extend_from_slice(b"date: ");
+        if head.len() + body.len() > LARGEST {
+            return;
+        }
         let pair = Pair {
             head: head.freeze(),
             body,

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::support::{Client, Running, start};
+use super::support::{Client, Running, soon, start};
 
 const REPEATS: &str = "skerry_http_repeats_total";
 const SAME: &str = "GET /same HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\n\r\n";
@@ -193,7 +193,7 @@ async fn at_the_end() {
         client.send(SAME).await;
         assert_eq!(server.event().await, "asked");
         server.drain();
-        while tokio::net::TcpStream::connect(server.plain).await.is_ok() {}
+        soon(async { while tokio::net::TcpStream::connect(server.plain).await.is_ok() {} }).await;
         server.handler.same.wrong.store(wrong, SeqCst);
         server.handler.gate.add_permits(1);
         let answer = client.rest().await;
