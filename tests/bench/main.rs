@@ -147,6 +147,7 @@ fn measure(options: &Options, workloads: &[Workload]) -> Result<Value, String> {
                 // What another left in memory is not this one's to write.
                 rustix::fs::sync();
                 let all = match &workload.run {
+                    _ if !who.serves() => vec![work::on_disk(&context)],
                     Run::Shared(run) => {
                         let server = running.entry(who).or_insert_with(|| Server::start(who, &fixtures.ground));
                         vec![run(&context, server)]

@@ -8,7 +8,7 @@ pub const USAGE: &str = "\
 cargo bench --workspace --bench peers -- [OPTIONS]
 
   --only NAME…       workloads whose name contains one of these
-  --servers NAME…    these servers: skerry computed twin guarded asked nginx registry3 registry2
+  --servers NAME…    these servers: skerry computed twin guarded asked nginx registry3 registry2 disk
   --without NAME…    go on without a server that is not installed
   --rounds N         samples of each (3)
   --quick            small and short: it shows that all works, not how fast (and is
@@ -169,7 +169,7 @@ impl Options {
 
     /// What `cargo test` runs: ourselves alone, in a few seconds.
     pub fn trial() -> Self {
-        let words = ["--quick", "--rounds", "1", "--servers", "skerry", "computed", "twin"];
+        let words = ["--quick", "--rounds", "1", "--servers", "skerry", "computed", "twin", "disk"];
         Self::parse(words.into_iter().map(str::to_owned)).unwrap()
     }
 }

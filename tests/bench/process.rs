@@ -28,6 +28,11 @@ impl Processes {
         Self(all)
     }
 
+    /// Of a process without those that it started.
+    pub fn alone(pid: u32) -> Self {
+        Self(vec![pid])
+    }
+
     /// Seconds that they computed so far, in user and kernel.
     pub fn cpu(&self) -> f64 {
         let ticks = |pid: &u32| {

@@ -37,6 +37,9 @@ pub fn run(options: &Options, name: &str) -> Result<(), String> {
         return Err(format!("{name} starts its own servers: there is nothing to attach a profiler to"));
     };
     let who = options.servers.first().copied().unwrap_or(Who::Skerry);
+    if !who.serves() {
+        return Err(format!("{who} is no server"));
+    }
     crate::allow_files();
     let fixtures = Fixtures::new(&options.directory.clone().unwrap_or_else(crate::target), &sizes);
     let server = Server::start(who, &fixtures.ground);

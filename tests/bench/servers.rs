@@ -40,6 +40,8 @@ pub enum Who {
     Registry3,
     /// Debian's docker-registry 2.8.
     Registry2,
+    /// No server: what all of them rest on.
+    Disk,
 }
 
 /// The program that is measured.
@@ -63,7 +65,7 @@ fn ours() -> &'static Path {
 }
 
 impl Who {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Skerry,
         Self::Computed,
         Self::Twin,
@@ -72,6 +74,7 @@ impl Who {
         Self::Nginx,
         Self::Registry3,
         Self::Registry2,
+        Self::Disk,
     ];
 
     /// Those that let everybody do everything.
@@ -92,6 +95,7 @@ impl Who {
             Self::Nginx => "nginx",
             Self::Registry3 => "registry3",
             Self::Registry2 => "registry2",
+            Self::Disk => "disk",
         }
     }
 
@@ -106,6 +110,7 @@ impl Who {
             Self::Nginx => "nginx",
             Self::Registry3 => "registry 3.1",
             Self::Registry2 => "docker-registry 2.8",
+            Self::Disk => "the disk alone",
         }
     }
 
@@ -113,16 +118,21 @@ impl Who {
         Self::ALL.into_iter().find(|who| who.name() == name)
     }
 
+    /// Whether it is a server.
+    pub fn serves(self) -> bool {
+        self != Self::Disk
+    }
+
     /// Whether it is a registry.
     pub fn registry(self) -> bool {
-        self != Self::Nginx
+        self.serves() && self != Self::Nginx
     }
 
     /// Its program, and how it comes onto a machine where it is not.
     fn program(self) -> Result<PathBuf, String> {
         let (program, how) = match self {
             Self::Skerry | Self::Computed | Self::Guarded | Self::Asked => return Ok(ours().to_owned()),
-            Self::Twin => return Ok(std::env::current_exe().unwrap()),
+            Self::Twin | Self::Disk => return Ok(std::env::current_exe().unwrap()),
             Self::Nginx => ("nginx", "apt-get install nginx"),
             Self::Registry3 => (
                 "registry",
@@ -141,8 +151,10 @@ impl Who {
     /// # Errors
     /// How to install it.
     pub fn version(self) -> Result<String, String> {
-        if self == Self::Twin {
-            return Ok("the same host, routing compiled natively".to_owned());
+        match self {
+            Self::Twin => return Ok("the same host, routing compiled natively".to_owned()),
+            Self::Disk => return Ok("the files of a push alone".to_owned()),
+            _ => {}
         }
         let flag = if self == Self::Nginx { "-v" } else { "--version" };
         let output =

@@ -94,8 +94,10 @@ pub fn caption(results: &Value) -> String {
 /// A table for README.md: of each server the median, and in brackets how many
 /// times as good ours is.
 pub fn markdown(results: &Value, only: &[&str]) -> String {
-    let all: Vec<Who> =
-        servers(results).into_iter().filter(|who| !matches!(who, Who::Twin | Who::Guarded | Who::Asked)).collect();
+    let all: Vec<Who> = servers(results)
+        .into_iter()
+        .filter(|who| !matches!(who, Who::Twin | Who::Guarded | Who::Asked | Who::Disk))
+        .collect();
     let head: Vec<String> = all.iter().map(|who| who.title().to_owned()).collect();
     let mut out = format!("| over TLS | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(all.len()));
     for row in results["workloads"].as_array().into_iter().flatten() {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Of one image: its manifest, its configuration and its layers.
-const OBJECTS: usize = LAYERS + 2;
+pub(super) const OBJECTS: usize = LAYERS + 2;
 
 pub fn workloads(sizes: &Sizes) -> Vec<Workload> {
     let clients = sizes.clients;
@@ -34,7 +34,7 @@ pub fn workloads(sizes: &Sizes) -> Vec<Workload> {
         let title = format!("{what} of an image of {LAYERS} layers of 16 KiB by {clients} clients");
         Row::new(name, title, Unit::ImagesPerSecond(OBJECTS))
     };
-    let registries = [Who::Skerry, Who::Computed, Who::Registry3, Who::Registry2];
+    let registries = [Who::Skerry, Who::Computed, Who::Registry3, Who::Registry2, Who::Disk];
     vec![
         Workload::shared(row("image-push", "push"), &registries, push),
         Workload::shared(row("image-pull", "pull"), &Who::OPEN, pull),

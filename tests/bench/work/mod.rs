@@ -2,6 +2,7 @@
 
 mod alone;
 mod blobs;
+mod disk;
 mod handshakes;
 mod images;
 mod lists;
@@ -94,6 +95,8 @@ pub enum Run {
     /// It is started for this.
     Alone(Box<OfStarting>),
 }
+
+pub use disk::run as on_disk;
 
 /// What is measured.
 pub struct Workload {

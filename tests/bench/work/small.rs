@@ -107,8 +107,11 @@ pub fn workloads(sizes: &Sizes) -> Vec<Workload> {
                 let of = if many { format!(", another of {} each time", sizes.tags) } else { String::new() };
                 let row = row(&name, format!("manifest `{method}` by {by}{of}"));
                 // What policies cost is seen at the most common of them.
-                let servers = if name == "manifest-get-tag" { &Who::ALL[..] } else { &Who::OPEN };
-                all.push(Workload::shared(row, servers, move |context, server| {
+                let servers: Vec<Who> = match name.as_str() {
+                    "manifest-get-tag" => Who::ALL.into_iter().filter(|who| who.serves()).collect(),
+                    _ => Who::OPEN.to_vec(),
+                };
+                all.push(Workload::shared(row, &servers, move |context, server| {
                     let tagged = &context.fixtures.tagged;
                     let tagged = if many { &tagged[..] } else { &tagged[..1] };
                     let calls = tagged.iter().map(|one| call(server, method, by, one)).collect();
