@@ -187,13 +187,22 @@ async fn of_a_host_that_is_not_well() {
 #[tokio::test]
 async fn at_the_end() {
     for (wrong, status, expected) in [(false, 200, "answer 2"), (true, 503, "{\"Unavailable\":1}")] {
-        let mut server = knows().await;
+        let server = knows().await;
         let mut client = server.plain().await;
         server.handler.same.waits.store(true, SeqCst);
         client.send(SAME).await;
-        assert_eq!(server.event().await, "asked");
+        let pending = async |times| {
+            soon(async {
+                while server.handler.same.pending.load(SeqCst) < times {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+            .await;
+        };
+        pending(1).await;
         server.drain();
-        soon(async { while tokio::net::TcpStream::connect(server.plain).await.is_ok() {} }).await;
+        // What looks at it once more is the connection, which is told to end.
+        pending(2).await;
         server.handler.same.wrong.store(wrong, SeqCst);
         server.handler.gate.add_permits(1);
         let answer = client.rest().await;

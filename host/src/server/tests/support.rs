@@ -1,9 +1,10 @@
 //! A handler, a server in front of it, and a client that says what it is told.
 
 use std::{
+    future::poll_fn,
     io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -57,6 +58,8 @@ pub(super) struct Same {
     pub(super) wrong: AtomicBool,
     /// It says that it was asked, and tells only with a permit.
     pub(super) waits: AtomicBool,
+    /// How often it could not tell yet.
+    pub(super) pending: AtomicUsize,
     gate: Option<(Arc<Semaphore>, mpsc::UnboundedSender<&'static str>)>,
 }
 
@@ -65,7 +68,13 @@ impl Repeat for Same {
         Box::pin(async move {
             if let Some((gate, events)) = self.gate.as_ref().filter(|_| self.waits.load(SeqCst)) {
                 let _ = events.send("asked");
-                gate.acquire().await.unwrap().forget();
+                let mut acquiring = pin!(gate.acquire());
+                let acquired = poll_fn(|cx| {
+                    let polled = acquiring.as_mut().poll(cx);
+                    self.pending.fetch_add(usize::from(polled.is_pending()), SeqCst);
+                    polled
+                });
+                acquired.await.unwrap().forget();
             }
             !self.wrong.load(SeqCst)
         })
