@@ -187,10 +187,11 @@ async fn of_a_host_that_is_not_well() {
 #[tokio::test]
 async fn at_the_end() {
     for (wrong, status, expected) in [(false, 200, "answer 2"), (true, 503, "{\"Unavailable\":1}")] {
-        let server = knows().await;
+        let mut server = knows().await;
         let mut client = server.plain().await;
         server.handler.same.waits.store(true, SeqCst);
         client.send(SAME).await;
+        assert_eq!(server.event().await, "asked");
         let pending = async |times| {
             soon(async {
                 while server.handler.same.pending.load(SeqCst) < times {
